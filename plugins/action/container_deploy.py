@@ -1,0 +1,15 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of container_deploy: hands over the secrets as one opaque parameter."""
+
+from __future__ import annotations
+
+from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
+
+
+class ActionModule(StageAction):
+    """Runs container_deploy alone or as a stage of a release."""
+
+    module = "slipway.deploy.container_deploy"
+    takes_secrets = True

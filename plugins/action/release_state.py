@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Controller side of release_state: waits for a foreign lock, and knows when its holder is gone."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.utils.display import Display
+from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import (
+    StageAction,
+    as_stage,
+    holder_is_gone,
+    unreachable,
+)
+
+POLL = 2.0  # seconds between two looks at a lock that somebody else holds
+
+display = Display()
+
+
+class ActionModule(StageAction):
+    """Runs release_state; C(read) waits up to C(wait) seconds for a live foreign lease, with a countdown."""
+
+    module = "slipway.deploy.release_state"
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        if self._task.args.get("state", "read") != "read":
+            return super().run(tmp, task_vars)
+        return self._read(task_vars or {})
+
+    def _read(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        args = dict(self._task.args)
+        wait = float(args.pop("wait", 0) or 0)
+        machine = str(variables.get("inventory_hostname", ""))
+        started = time.time()
+        while True:
+            outcome = self._read_once(args, variables)
+            lease = outcome.get("lease") or {}
+            lease["holder_gone"] = bool(lease.get("live")) and holder_is_gone(lease.get("holder") or {})
+            left = started + wait - time.time()
+            if not lease.get("live") or lease["holder_gone"] or left <= 0:
+                return as_stage(outcome, started, time.time())
+            self._count_down(machine, lease, left)
+            time.sleep(min(POLL, left))
+
+    def _read_once(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            return t.cast(
+                "dict[str, t.Any]", self._execute_module(module_name=self.module, module_args=args, task_vars=variables)
+            )
+        except AnsibleConnectionFailure as error:
+            return unreachable(error)
+
+    def _count_down(self, machine: str, lease: dict[str, t.Any], left: float) -> None:
+        who = lease.get("holder") or {}
+        display.display(
+            f"[{machine}] waiting for release {lease.get('release_id', '?')} of {who.get('user', '?')} on "
+            f"{who.get('host', '?')} (process {who.get('pid', '?')}); its lock ends in {lease.get('remaining', 0):.0f} s, "
+            f"giving up in {left:.0f} s"
+        )

@@ -1,0 +1,40 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verdict over all machines; controller-only, never contacts a machine."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+
+
+class ActionModule(ActionBase):
+    """Reads one registered result of every machine and passes or fails for all of them at once."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        args = self._task.args
+        for name in ("stage", "register", "machines"):
+            if name not in args:
+                raise AnsibleActionFail(f"release_verdict: {name} is required")
+        hostvars = (task_vars or {})["hostvars"]
+        results = {str(machine): hostvars[machine].get(args["register"]) for machine in args["machines"]}
+        verdict = judge(str(args["stage"]), results, majority=bool(args.get("majority", False)))
+        result.update(
+            changed=False,
+            failed=not verdict.ok,
+            msg=verdict.message,
+            stage_name=verdict.stage,
+            seconds=round(verdict.seconds, 3),
+            failures=[failure._asdict() for failure in verdict.failures],
+            blames_version=verdict.blames_version,
+        )
+        return result

@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One verdict over all machines of a stage; controller-only (private to the collection)."""
+
+from __future__ import annotations
+
+import typing as t
+
+# What speaks against the version itself. Everything else (a machine that is away, a full disk, a lost lock) is the
+# infrastructure's fault, and a version is never marked bad for it.
+VERSION_CAUSES = frozenset(
+    {
+        "body",
+        "command",
+        "empty",
+        "exited",
+        "host_rejected",
+        "not_running",
+        "oom",
+        "protocol",
+        "redirect",
+        "refused",
+        "reset",
+        "smoke",
+        "status",
+        "timeout",
+        "unhealthy",
+        "watch_down",
+        "watch_errors",
+        "wrong_port",
+    }
+)
+
+
+class Failure(t.NamedTuple):
+    """Why one machine did not pass a stage."""
+
+    machine: str
+    cause: str
+    message: str
+
+
+class Verdict(t.NamedTuple):
+    """What all machines together say of a stage."""
+
+    stage: str
+    ok: bool
+    failures: list[Failure]
+    machines: int
+    seconds: float
+    blames_version: bool
+
+    @property
+    def message(self) -> str:
+        """Every machine's reason in one message."""
+        if self.ok:
+            return f"{self.stage}: passed on {self.machines} machines"
+        lines = [f"{self.stage}: {len(self.failures)} of {self.machines} machines did not pass"]
+        lines += [f"  {failure.machine}: {failure.message} [{failure.cause}]" for failure in self.failures]
+        return "\n".join(lines)
+
+
+def judge(
+    stage: str,
+    results: t.Mapping[str, t.Mapping[str, t.Any] | None],
+    *,
+    majority: bool = False,
+) -> Verdict:
+    """Judge a stage by the results of *every* machine of the inventory, whether or not the play still knows it.
+
+    :param results: each machine's registered result, None where there is none (the machine left the play).
+    :param majority: whether more than half of the machines is enough (to undo; never to shift).
+    """
+    failures = [failure for machine in sorted(results) if (failure := _failure(machine, results[machine])) is not None]
+    passed = len(results) - len(failures)
+    ok = passed * 2 > len(results) if majority else not failures
+    causes = {failure.cause for failure in failures}
+    return Verdict(stage, ok, failures, len(results), _seconds(results), bool(causes & VERSION_CAUSES))
+
+
+def _failure(machine: str, result: t.Mapping[str, t.Any] | None) -> Failure | None:
+    if result is None:
+        return Failure(machine, "no_result", "the stage left no result; the machine is not in the play any more")
+    if result.get("unreachable"):
+        return Failure(machine, "unreachable", str(result.get("msg", "unreachable")))
+    if result.get("skipped"):
+        return Failure(machine, "skipped", "the stage was skipped on this machine")
+    stage = result.get("stage")
+    if stage is None:
+        return Failure(machine, "error", str(result.get("msg", "the stage left no verdict of its own")))
+    if stage["ok"]:
+        return None
+    return Failure(machine, stage["cause"] or "error", stage["message"] or "failed without a message")
+
+
+def _seconds(results: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> float:
+    stages = [result["stage"] for result in results.values() if result and result.get("stage")]
+    if not stages:
+        return 0.0
+    return float(max(stage["ended"] for stage in stages) - min(stage["started"] for stage in stages))

@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugins of the acting modules share (private to the collection).
+
+Inside a release a machine that fails, or cannot be reached, must stay in the play: the verdict over all machines
+decides what happens to each of them. So a stage never *fails*; it returns ``stage.ok`` and its reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import getpass
+import json
+import os
+import socket
+import sys
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.action import ActionBase
+
+
+class StageAction(ActionBase):
+    """Run a module of the collection as one stage of a release, or alone when no release is given."""
+
+    module: t.ClassVar[str]
+    takes_secrets: t.ClassVar[bool] = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        args = dict(self._task.args)
+        release = args.pop("release", None) or None
+        if self.takes_secrets:
+            args["secrets"] = encode_secrets(args.get("secrets") or self._site_secrets(variables))
+        if release is None:
+            result.update(self._execute_module(module_name=self.module, module_args=args, task_vars=variables))
+            return result
+        if not self._task.check_mode:  # a preview takes no lock and writes no journal
+            args["release"] = {**plain(release), "holder": holder()}
+        started = time.time()
+        outcome = self._try(args, variables)
+        result.update(as_stage(outcome, started, time.time()))
+        return result
+
+    def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            return t.cast("dict[str, t.Any]", self._execute_module(module_name=self.module, module_args=args, task_vars=variables))
+        except AnsibleConnectionFailure as error:
+            return unreachable(error)
+
+    def _site_secrets(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        return t.cast("dict[str, t.Any]", self._templar.template(variables.get("slipway_secrets") or {}))
+
+
+def as_stage(outcome: dict[str, t.Any], started: float, ended: float) -> dict[str, t.Any]:
+    """Turn a module's result into a stage's: never failed, the reason under ``stage``."""
+    failed = bool(outcome.pop("failed", False))
+    error = outcome.get("error") or {}
+    message = str(outcome.get("msg") or outcome.get("module_stderr") or "")
+    outcome.pop("exception", None)
+    outcome["stage"] = {
+        "ok": not failed,
+        "cause": error.get("cause", "error") if failed else "",
+        "message": message.strip() if failed else "",
+        "evidence": error.get("evidence", {}) if failed else {},
+        "started": started,
+        "ended": ended,
+    }
+    return outcome
+
+
+def unreachable(error: Exception) -> dict[str, t.Any]:
+    """The result of a machine that SSH did not reach."""
+    return {
+        "failed": True,
+        "msg": f"unreachable: {str(error).strip()}",
+        "error": {"cause": "unreachable", "evidence": {}},
+    }
+
+
+def encode_secrets(secrets: t.Mapping[str, t.Any]) -> str:
+    """Secrets as one opaque parameter.
+
+    AnsibleModule masks every occurrence of a no-log value in a result, so a secret that equals a common word would
+    mask ordinary results too; the engines mask the values themselves, in evidence only.
+    """
+    if not secrets:
+        return ""
+    text = json.dumps({str(name): str(value) for name, value in secrets.items()})
+    return base64.b64encode(text.encode()).decode()
+
+
+def holder() -> dict[str, t.Any]:
+    """Who holds a lock: this controller, and the process of this very run (a task runs in a fork of it)."""
+    pid = os.getppid()
+    playbooks = [os.path.basename(word) for word in sys.argv[1:] if word.endswith((".yml", ".yaml")) or word.count(".") == 2]
+    return {
+        "host": socket.gethostname(),
+        "user": getpass.getuser(),
+        "pid": pid,
+        "pid_start": process_start(pid) or "",
+        "boot_id": boot_id(),
+        "command": " ".join(["ansible-playbook", *playbooks[:1]]),
+        "since": time.time(),
+    }
+
+
+def process_start(pid: int) -> str | None:
+    """Start time of a process in clock ticks since boot (proc(5), field 22), or None when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return stream.read().rpartition(")")[2].split()[19]
+    except OSError:
+        return None
+
+
+def boot_id() -> str:
+    """Random id of the controller's boot; empty where the kernel has none (a controller that is not Linux)."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as stream:
+            return stream.read().strip()
+    except OSError:
+        return ""
+
+
+def holder_is_gone(other: t.Mapping[str, t.Any]) -> bool:
+    """Whether a lock's holder ran on this controller, in this boot, and its process has ended."""
+    if not other.get("boot_id") or other["boot_id"] != boot_id() or not other.get("pid"):
+        return False
+    return process_start(int(other["pid"])) != str(other.get("pid_start"))
+
+
+def plain(value: t.Any) -> t.Any:
+    """Plain Python containers and scalars out of templated, tagged or lazy ones."""
+    if isinstance(value, t.Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
