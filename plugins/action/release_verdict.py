@@ -9,7 +9,11 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import Verdict, judge
+from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
+
+# What a stage's result carries that the report shows.
+MEASURED = ("switched_ms", "watch", "drain", "reloaded", "timings")
 
 
 class ActionModule(ActionBase):
@@ -24,9 +28,9 @@ class ActionModule(ActionBase):
         args = self._task.args
         for name in ("stage", "register", "machines"):
             if name not in args:
-                raise AnsibleActionFail(f"release_verdict: {name} is required")
+                raise AnsibleActionFail(f"release_verdict: {name} is required")  # type: ignore[no-untyped-call]
         hostvars = (task_vars or {})["hostvars"]
-        results = {str(machine): hostvars[machine].get(args["register"]) for machine in args["machines"]}
+        results = {str(machine): plain(hostvars[machine].get(args["register"])) for machine in args["machines"]}
         verdict = judge(str(args["stage"]), results, majority=bool(args.get("majority", False)))
         result.update(
             changed=False,
@@ -36,5 +40,21 @@ class ActionModule(ActionBase):
             seconds=round(verdict.seconds, 3),
             failures=[failure._asdict() for failure in verdict.failures],
             blames_version=verdict.blames_version,
+            history=[*args.get("history", []), _entry(verdict, results)],
         )
         return result
+
+
+def _entry(verdict: Verdict, results: dict[str, t.Any]) -> dict[str, t.Any]:
+    """One line of the report: the stage, its time, and what the machines measured in it."""
+    return {
+        "stage": verdict.stage,
+        "ok": verdict.ok,
+        "seconds": round(verdict.seconds, 3),
+        "measured": {
+            machine: {key: result[key] for key in MEASURED if result.get(key) is not None}
+            for machine, result in results.items()
+            if result and any(result.get(key) is not None for key in MEASURED)
+        },
+        "failures": [failure._asdict() for failure in verdict.failures],
+    }

@@ -10,8 +10,8 @@ import typing as t
 from ..errors import SlipwayError
 
 # What a run does first about an interrupted release.
-RESUME = "resume"  # a decision was written and nothing is settled: verify and watch again, revert if that fails
-FORWARD = "forward_only"  # the old side may be gone somewhere: go on to the end
+RESUME = "forward"  # a decision was written and nothing is settled: verify and watch again, revert if that fails
+FORWARD = "settle"  # the old side may be gone somewhere: go on to the end
 UNDO = "undo"  # no decision was written, or a revert had begun: put everything back
 
 

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decides what this run does; controller-only, never contacts a machine."""
+
+from __future__ import annotations
+
+import secrets
+import time
+import typing as t
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide, refused
+from ansible_collections.slipway.deploy.plugins.module_utils.release.play import Play, objections
+from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import fleet_of
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Reads the registered result of release_state of every machine, and plans over all of them."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        args = self._task.args
+        config, fleet = fleet_of(args, task_vars or {})
+        objected = objections(self._play(sorted(config["machines"]), task_vars or {}))
+        if objected:
+            result.update(failed=True, **refused(str(args["goal"]), objected).result())
+            return result
+        try:
+            plan = decide(
+                str(args["goal"]),
+                config,
+                fleet,
+                now=time.time(),
+                suffix=secrets.token_hex(2),
+                again=bool(args.get("again", False)),
+            )
+        except SlipwayError as error:
+            result.update(failed=True, **error.result())
+            return result
+        display.display("\n".join(plan.say))
+        result.update(changed=False, msg="\n".join(plan.say), **plan._asdict())
+        return result
+
+    def _play(self, wanted: list[str], variables: dict[str, t.Any]) -> Play:
+        parent: t.Any = self._task._parent
+        while not hasattr(parent, "_play"):
+            parent = parent._parent
+        play = parent._play
+        return Play(
+            wanted=wanted,
+            present=[str(machine) for machine in variables.get("ansible_play_batch", [])],
+            limit=str(variables.get("ansible_limit") or ""),
+            tags=[str(tag) for tag in context.CLIARGS.get("tags") or []],
+            skip_tags=[str(tag) for tag in context.CLIARGS.get("skip_tags") or []],
+            start_at_task=str(context.CLIARGS.get("start_at_task") or ""),
+            strategy=str(play.strategy),
+            serial=list(play.serial or []),
+        )

@@ -1,0 +1,207 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All machines of the platform as one, out of what each of them said of itself; controller-only (private to the collection)."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ..errors import SlipwayError
+from .recover import Ended, OpenRelease, Traces
+from .target import Live, Target
+
+Read = t.Mapping[str, t.Any]  # what release_state state=read returned for one machine
+
+
+class Fleet:
+    """What was read of every machine.
+
+    :param reads: machine to the result of C(release_state) with C(state=read), None where there is none.
+    :param hosts: the machines that services run on.
+    :param proxies: the balancers.
+    """
+
+    def __init__(
+        self, reads: t.Mapping[str, Read | None], *, hosts: t.Sequence[str], proxies: t.Sequence[str]
+    ) -> None:
+        self.reads = reads
+        self.hosts = hosts
+        self.proxies = proxies
+
+    # Who answered -------------------------------------------------------------------------------------------
+
+    def readable(self) -> dict[str, Read]:
+        """The machines that answered, with what they said."""
+        return {
+            machine: read for machine, read in self.reads.items() if read and (read.get("stage") or {}).get("ok", False)
+        }
+
+    def unreadable(self) -> dict[str, str]:
+        """The machines that did not, with the reason."""
+        reasons = {}
+        for machine, read in self.reads.items():
+            if machine not in self.readable():
+                stage = (read or {}).get("stage") or {}
+                reasons[machine] = str(stage.get("message") or (read or {}).get("msg") or "no answer")
+        return reasons
+
+    # Lock ---------------------------------------------------------------------------------------------------
+
+    def refuse_foreign_lock(self, *, break_glass: bool) -> None:
+        """Refuse while somebody else's release is under way anywhere.
+
+        :raises SlipwayError: C(lock_held), with who, from where, since when and until when.
+        """
+        for machine, lease in self._live_leases():
+            if not lease.get("holder_gone") and not break_glass:
+                who = lease["holder"]
+                since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(who.get("since") or 0)))
+                raise SlipwayError(
+                    f"release {lease['release_id']} is under way: {who.get('user', '?')} on {who.get('host', '?')} "
+                    f"(process {who.get('pid', '?')}, {who.get('command', '?')}) since {since}; "
+                    f"its lock ends in {float(lease['remaining']):.0f} s unless renewed",
+                    obj=machine,
+                    remedy="Wait for it (-e slipway_lock_wait=10m waits for you), or break the lock with the playbook "
+                    "`unlock`, which says first what it breaks.",
+                    cause="lock_held",
+                    evidence={"lease": dict(lease)},
+                )
+
+    def takeover(self) -> list[dict[str, t.Any]]:
+        """The leases that may be taken over: their holder ran on this controller and is gone."""
+        return [
+            {"token": lease["token"], "holder": dict(lease["holder"])}
+            for _machine, lease in self._live_leases()
+            if lease.get("holder_gone")
+        ]
+
+    def next_token(self) -> int:
+        """One more than the highest fence of all machines."""
+        return 1 + max([int(read["lease"]["fence"]) for read in self.readable().values()] or [0])
+
+    def _live_leases(self) -> list[tuple[str, t.Mapping[str, t.Any]]]:
+        return [(machine, read["lease"]) for machine, read in self.readable().items() if read["lease"]["live"]]
+
+    # Releases -----------------------------------------------------------------------------------------------
+
+    def traces(self) -> dict[str, Traces]:
+        """What every machine that answered remembers of releases."""
+        return {machine: _traces(read["journal"]) for machine, read in self.readable().items()}
+
+    def live(self) -> Live:
+        """What serves now: the side by the balancers (or by the containers), the release by the journals."""
+        sides = {read["traffic"]["live_side"] for read in self._parts("traffic") if read["traffic"].get("live_side")}
+        last = self._last_good()
+        side = str(last.get("side", "")) if last else ""
+        if len(sides) == 1:
+            side = sides.pop()
+        target = (last or {}).get("decision")
+        if last is None or target is None:
+            return Live("", "", "", None)
+        return Live(side, str(last["id"]), str(last["version"]), target)
+
+    def disagreements(self) -> list[str]:
+        """Balancers whose live side is not the one that the journals name."""
+        last = self._last_good()
+        if last is None:
+            return []
+        return [
+            f"{machine}: the balancer sends traffic to {read['traffic'].get('live_side')}, the journal names {last['side']}"
+            for machine, read in self.readable().items()
+            if read.get("traffic") and read["traffic"].get("live_side") not in (last["side"], None)
+        ]
+
+    def serves(self, live: Live, target: Target) -> bool:
+        """Whether the live side is what the journals say, on every machine: nothing stopped, missing or elsewhere."""
+        if self.unreadable() or self.disagreements():
+            return False
+        return all(self._runs(machine, live, target) for machine in target["services"]) and all(
+            (self.reads[machine] or {}).get("traffic", {}).get("live_side") == live.side
+            for machine in self.proxies
+            if target["traffic"]["services"]
+        )
+
+    def _runs(self, machine: str, live: Live, target: Target) -> bool:
+        side = ((self.reads[machine] or {}).get("container") or {}).get("sides", {}).get(live.side, {})
+        running = {
+            name: sum(replica["running"] for replica in replicas) for name, replicas in side.get("services", {}).items()
+        }
+        wanted = {name: service["replicas"] for name, service in target["services"][machine].items()}
+        return side.get("release") == live.release and running == wanted
+
+    def kept(self, wanted: str | None, live: Live, problems: list[str]) -> Target | None:
+        """The specification of the release to go back to: by id or version, by default the one before the live one."""
+        for release in reversed(self._succeeded()):
+            if release["id"] == live.release or release["version"] == live.version:
+                continue
+            if wanted is None or wanted in (release["id"], release["version"]):
+                return self._ready(release, problems)
+        known = ", ".join(f"{release['version']} ({release['id']})" for release in self._succeeded()) or "none"
+        problems.append(
+            f"there is no release {wanted or 'before the live one'} to go back to; kept are: {known}. "
+            "Name one with -e slipway_rollback_to=VERSION, or deploy the version anew."
+        )
+        return None
+
+    def _ready(self, release: t.Mapping[str, t.Any], problems: list[str]) -> Target | None:
+        for machine in self.hosts:
+            kept = ((self.reads[machine] or {}).get("container") or {}).get("releases", [])
+            found = next((item for item in kept if item["release"] == release["id"]), None)
+            if machine in release["decision"]["services"] and (found is None or not found["ready"]):
+                missing = ", ".join(found["missing"]) if found else "no record of it"
+                problems.append(
+                    f"{machine}: release {release['id']} is not ready to go back to ({missing}). "
+                    f"Deploy {release['version']} anew."
+                )
+        return None if problems else dict(release["decision"])
+
+    def marked_bad(self, identity: str) -> str:
+        """Why an identity was marked bad, or nothing."""
+        for read in self.readable().values():
+            mark = read["journal"]["bad"].get(identity)
+            if mark:
+                return str(mark.get("why") or "no reason was kept")
+        return ""
+
+    def history(self) -> list[Read]:
+        """All releases of all machines, oldest first, each once."""
+        found: dict[str, Read] = {}
+        for read in self.readable().values():
+            for release in read["journal"]["releases"]:
+                if release["id"] not in found or (release["outcome"] and not found[release["id"]]["outcome"]):
+                    found[release["id"]] = release
+        return sorted(found.values(), key=lambda release: release["token"])
+
+    def _succeeded(self) -> list[Read]:
+        return [release for release in self.history() if release["outcome"] == "succeeded" and release["decision"]]
+
+    def _last_good(self) -> Read | None:
+        succeeded = self._succeeded()
+        return succeeded[-1] if succeeded else None
+
+    def _parts(self, part: str) -> list[Read]:
+        return [read for read in self.readable().values() if read.get(part)]
+
+
+def _traces(journal: t.Mapping[str, t.Any]) -> Traces:
+    begun = [release for release in journal["releases"] if not release["outcome"] and release["stages"]]
+    ended = [Ended(release["id"], release["outcome"]) for release in journal["releases"] if release["outcome"]]
+    if not begun:
+        return Traces(None, ended)
+    release = begun[-1]
+    stages = {stage["name"] for stage in release["stages"]}
+    return Traces(
+        OpenRelease(
+            id=release["id"],
+            token=int(release["token"]),
+            stage=release["stages"][-1]["name"],
+            decided=bool(release["decision"]),
+            settling="settle" in stages,
+            reverting=bool(stages & {"revert", "revert_traffic"}),
+            spec=release["decision"],
+            about={key: release[key] for key in ("version", "identity", "side") if release.get(key)},
+        ),
+        ended,
+    )

@@ -1,0 +1,163 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this run does: finish something, refuse, do nothing, or release; controller-only (private to the collection)."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from ..errors import SlipwayError
+from .fleet import Fleet
+from .preflight import problems_of
+from .recover import RESUME, UNDO, Interrupted, interrupted
+from .target import OTHER, Live, Target, from_config, from_kept
+
+
+class Plan(t.NamedTuple):
+    """What this run does, in the words of the role that does it."""
+
+    action: str  # finish, release, nothing
+    first: t.Optional[dict[str, t.Any]]  # course and target of an interrupted release
+    target: t.Optional[Target]
+    takeover: list[dict[str, t.Any]]  # leases whose holder is gone
+    say: list[str]  # for the terminal
+
+
+def decide(
+    goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, *, now: float, suffix: str, again: bool = False
+) -> Plan:
+    """Decide what this run does from everything that was read.
+
+    :param goal: C(deploy) or C(rollback).
+    :param now: seconds since the epoch, for the release's name only.
+    :param suffix: four random hexadecimal digits, so that no two releases ever share a name.
+    :param again: whether this run has already finished an interrupted release.
+    :raises SlipwayError: C(refused), with every problem at once; C(lock_held).
+    """
+    fleet.refuse_foreign_lock(break_glass=config["break_glass"])
+    left = interrupted(fleet.traces())
+    if left is not None:
+        if again:
+            raise SlipwayError(
+                "an interrupted release is still open after this run has finished one",
+                obj=f"release {left.id}",
+                actual=left.why,
+                remedy="Run it again; `status` shows which machine holds it back.",
+                cause="still_open",
+            )
+        return _finish(left, config, fleet)
+    live = fleet.live()
+    problems = problems_of(goal, config, fleet, live)
+    target = None if problems else _asked_for(goal, config, fleet, live, problems)
+    if problems or target is None:
+        raise refused(goal, problems)
+    if _is_live_already(target, fleet, live):
+        where = f"{target['platform']}/{target['environment']}"
+        return Plan("nothing", None, None, [], [f"{where}: {target['version']} is live on {live.side} already"])
+    named = _named(target, fleet, now, suffix)
+    return Plan("release", None, named, fleet.takeover(), _said(named, live))
+
+
+def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:
+    """All problems at once, numbered."""
+    listed = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, start=1))
+    return SlipwayError(
+        f"{goal} refused before anything was touched, for {len(problems)} reason{'s'[: len(problems) != 1]}:\n{listed}\n",
+        cause="refused",
+        evidence={"problems": list(problems)},
+    )
+
+
+def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Plan:
+    """Finish an interrupted release with what was frozen, on the machines that can be reached."""
+    target = dict(left.spec or _bare_target(left, config, fleet))
+    away = sorted(set(target["machines"]) - set(fleet.readable()))
+    strangers = sorted(set(target["machines"]) - set(config["machines"]))
+    if strangers and not config["break_glass"]:
+        raise SlipwayError(
+            f"release {left.id} was interrupted and must be brought to its end first, on machines that this inventory lacks",
+            obj=", ".join(strangers),
+            remedy="Run it with the inventory that has them; or, when they are gone for good, with -e slipway_break_glass=true.",
+            cause="strangers",
+        )
+    if left.decided and set(away) & set(target["proxies"]) and not config["break_glass"]:
+        raise SlipwayError(
+            f"release {left.id} was interrupted after its decision, and a balancer that may send traffic to either side "
+            "cannot be read; both sides keep running",
+            obj=", ".join(sorted(set(away) & set(target["proxies"]))),
+            remedy="Bring the balancer back and run this again; or, when it is gone for good, add -e slipway_break_glass=true.",
+            cause="balancer_away",
+        )
+    if away and left.course == RESUME:
+        left = left._replace(course=UNDO, why=f"{left.why}, and {', '.join(away)} cannot be reached to verify it again")
+    target["machines"] = [machine for machine in target["machines"] if machine not in away]
+    target["proxies"] = [machine for machine in target["proxies"] if machine not in away]
+    target.update(
+        id=left.id,
+        token=fleet.next_token(),
+        started=time.time(),
+        majority=left.course == UNDO,
+        traffic_may_have_moved=left.decided,
+        about={key: target[key] for key in ("version", "identity", "side", "live_side")},
+    )
+    say = [f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}"]
+    return Plan("finish", {"course": left.course, "target": target}, None, fleet.takeover(), say)
+
+
+def _bare_target(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Target:
+    """What undoing a release needs that was never decided: no balancer has moved, so only its containers are stopped."""
+    live = fleet.live()
+    side = left.about.get("side") or OTHER.get(live.side, "blue")
+    target = from_config({**config, "version": left.about.get("version", ""), "identity": ""}, live)
+    target.update(side=side, live_side=left.about.get("live_side", live.side), weights_before=None)
+    target["version"], target["identity"] = left.about.get("version", ""), left.about.get("identity", "")
+    return target
+
+
+def _asked_for(
+    goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, problems: list[str]
+) -> Target | None:
+    if goal == "deploy":
+        target = from_config(config, live)
+    else:
+        kept = fleet.kept(config["rollback_to"], live, problems)
+        if kept is None:
+            return None
+        target = from_kept(kept, config, live)
+    why = fleet.marked_bad(target["identity"])
+    if why and not config["allow_bad"]:
+        problems.append(
+            f"version {target['version']}: marked bad before ({why}). Release another version, or set "
+            "-e slipway_allow_bad=true."
+        )
+        return None
+    return target
+
+
+def _is_live_already(target: Target, fleet: Fleet, live: Live) -> bool:
+    return live.target is not None and live.target["identity"] == target["identity"] and fleet.serves(live, target)
+
+
+def _named(target: Target, fleet: Fleet, now: float, suffix: str) -> Target:
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    target.update(
+        id=f"{target['version']}-{stamp}-{suffix}",
+        token=fleet.next_token(),
+        started=now,
+        majority=False,
+        about={key: target[key] for key in ("version", "identity", "side", "live_side")},
+    )
+    return target
+
+
+def _said(target: Target, live: Live) -> list[str]:
+    hosts = ", ".join(sorted(target["services"]))
+    before = f"{live.version} on {live.side}" if live.side else "nothing"
+    say = [
+        f"{target['platform']}/{target['environment']}: {before} -> {target['version']} on {target['side']}",
+        f"  application machines: {hosts}",
+        f"  balancers: {', '.join(target['proxies']) or 'none (nothing is shifted)'}",
+    ]
+    return say

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""May this release go out at all? Every problem at once, each with its remedy; controller-only (private to the collection)."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from .fleet import Fleet, Read
+from .target import Live
+
+
+def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> list[str]:
+    """All that speaks against the release, on every machine, before anything is touched.
+
+    :param goal: C(deploy) or C(rollback).
+    """
+    problems = [
+        f"{machine}: cannot be read ({reason}). A release needs every machine of the inventory."
+        for machine, reason in sorted(fleet.unreadable().items())
+    ]
+    for machine, read in sorted(fleet.readable().items()):
+        problems += [f"{machine}: {problem}" for problem in _of_machine(machine, read, config, live)]
+    return problems
+
+
+def _of_machine(machine: str, read: Read, config: t.Mapping[str, t.Any], live: Live) -> t.Iterator[str]:
+    yield from _engine(read.get("container") or {})
+    for problem in (read.get("traffic") or {}).get("problems", []):
+        yield f"{problem['message']} {problem.get('remedy', '')}".rstrip()
+    facts = read["facts"]
+    yield from _room(facts, config["preflight"]["min_free_disk"])
+    yield from _clock(facts, read["stage"], config["preflight"]["max_clock_skew"])
+    yield from _ports(facts, config, machine, read, live)
+
+
+def _engine(container: Read) -> t.Iterator[str]:
+    engine = container.get("engine") or {"ok": True}
+    if not engine["ok"]:
+        yield str(engine["problem"]["message"])
+
+
+def _room(facts: Read, least: int) -> t.Iterator[str]:
+    seen = set()
+    for disk in facts["disk"].values():
+        if disk["path"] in seen:
+            continue
+        seen.add(disk["path"])
+        if disk["free"] < least:
+            yield (
+                f"disk of {disk['path']}: {disk['free'] // 2**20} MiB free, wanted {least // 2**20} MiB. Free some, or "
+                "lower slipway_preflight.min_free_disk."
+            )
+        if disk["inodes_free"] is not None and disk["inodes_free"] < 1:
+            yield f"disk of {disk['path']}: {disk['inodes_free']} % of its inodes free, wanted 1 %. Remove small files."
+
+
+def _clock(facts: Read, stage: Read, most: float) -> t.Iterator[str]:
+    wall = float(facts["time"]["wall"])
+    skew = max(stage["started"] - wall, wall - stage["ended"], 0.0)
+    if skew > most:
+        there = time.strftime("%H:%M:%S", time.gmtime(wall))
+        yield (
+            f"its clock says {there} UTC, {skew:.0f} s away from the controller's; wanted at most {most:.0f} s. Start a "
+            "time service (provision does), or raise slipway_preflight.max_clock_skew."
+        )
+
+
+def _ports(facts: Read, config: t.Mapping[str, t.Any], machine: str, read: Read, live: Live) -> t.Iterator[str]:
+    """Ports that the new side wants and somebody else has; our own containers may well listen there."""
+    ours = _own_ports(config, machine, read)
+    for listener in facts["ports"]:
+        if listener["port"] in ours:
+            continue
+        service = next(
+            name
+            for name in config["machines"][machine]["services"]
+            for ports in config["services"][name].get("ports", {}).values()
+            if listener["port"] in ports
+        )
+        yield (
+            f"port {listener['port']} of service {service} is taken by {listener['process'] or 'a process'} "
+            f"(pid {listener['pid']}). Stop it, or move the service with slipway_services.{service}.publish_from."
+        )
+
+
+def _own_ports(config: t.Mapping[str, t.Any], machine: str, read: Read) -> set[int]:
+    """The ports of those sides whose containers of ours run."""
+    sides = (read.get("container") or {}).get("sides", {})
+    running = {
+        side: {name for name, replicas in about["services"].items() if any(replica["running"] for replica in replicas)}
+        for side, about in sides.items()
+    }
+    return {
+        port
+        for name in config["machines"][machine]["services"]
+        for side, ports in config["services"][name].get("ports", {}).items()
+        for port in ports
+        if name in running.get(side, set())
+    }

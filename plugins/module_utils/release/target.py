@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The target of a release: all that its stages need, frozen at the decision; controller-only (private to the collection).
+
+A target is plain JSON: it travels through Ansible's variables, and it is the frozen specification in every journal."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..config.identity import release_identity
+
+OTHER = {"blue": "green", "green": "blue"}
+PULL = 600.0  # seconds that pulling images may take inside prepare
+MARGIN = 30.0  # seconds that a stage may take beside what its own deadlines say
+
+Target = dict[str, t.Any]
+
+
+class Live(t.NamedTuple):
+    """What serves now, read back from the machines; side is empty on a platform's first release."""
+
+    side: str
+    release: str
+    version: str
+    target: t.Optional[Target]  # the specification it was released with
+
+
+def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
+    """The target of releasing the version that the site's configuration names."""
+    side = OTHER.get(live.side, "blue")
+    hosts = {machine: about for machine, about in config["machines"].items() if about["services"]}
+    target: Target = {
+        **{key: config[key] for key in ("platform", "environment", "state_root", "version", "identity", "configuration_hash")},
+        "kept_release": "",
+        "model_role": f"slipway.deploy.{config['model']}_deploy",
+        "strategy_role": f"slipway.deploy.{config['strategy']}_cutover",
+        "machines": sorted(config["machines"]),
+        "proxies": sorted(config["proxies"]),
+        "publish": {machine: about["publish"] for machine, about in hosts.items()},
+        "addresses": {machine: about["address"] for machine, about in hosts.items()},
+        "services": {
+            machine: {name: config["services"][name] for name in about["services"]} for machine, about in hosts.items()
+        },
+        "routes": (config["traffic"] or {}).get("routes", []),
+    }
+    return _placed(target, config, live, side)
+
+
+def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target:
+    """The target of going back to a kept release: its own services, on today's machines."""
+    side = OTHER.get(live.side, "blue")
+    machines = sorted(config["machines"])
+    target: Target = {
+        **kept,
+        # Today's secrets: they are part of what identifies a release.
+        "identity": release_identity(kept["version"], kept["configuration_hash"], config["secrets_hash"]),
+        "kept_release": kept["id"],
+        "machines": machines,
+        "proxies": sorted(config["proxies"]),
+        "services": {machine: services for machine, services in kept["services"].items() if machine in machines},
+        "addresses": {m: config["machines"][m]["address"] for m in kept["addresses"] if m in machines},
+    }
+    return _placed(target, config, live, side)
+
+
+def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str) -> Target:
+    """The target with everything that depends on which side is live."""
+    for key in ("watch", "drain", "gate", "keep"):
+        target[key] = config[key]
+    target["side"] = side
+    target["live_side"] = live.side
+    target["previous"] = {"release": live.release, "version": live.version} if live.release else None
+    target["weights"] = {side: 100, OTHER[side]: 0}
+    target["weights_before"] = {live.side: 100, OTHER[live.side]: 0} if live.side else None
+    target["traffic"] = _traffic(target, config["traffic"] or {}, live, side)
+    target["deadlines"] = _deadlines(target)
+    return target
+
+
+def _traffic(target: Target, traffic: t.Mapping[str, t.Any], live: Live, side: str) -> dict[str, t.Any]:
+    before = ((live.target or {}).get("traffic") or {}).get("services", {})
+    return {
+        **{key: traffic[key] for key in ("provider", "listen", "bind") if key in traffic},
+        "routes": target["routes"],
+        "services": {
+            name: {
+                "health": service["health"],
+                "sides": {
+                    side: _servers(target, name, side),
+                    # The live side is where it was released to, not where today's configuration would put it.
+                    OTHER[side]: (before.get(name) or {}).get("sides", {}).get(OTHER[side])
+                    or _servers(target, name, OTHER[side]),
+                },
+            }
+            for name, service in _with_traffic(target).items()
+        },
+    }
+
+
+def _with_traffic(target: Target) -> dict[str, t.Any]:
+    return {
+        name: service
+        for services in target["services"].values()
+        for name, service in sorted(services.items())
+        if service["traffic"]
+    }
+
+
+def _servers(target: Target, service: str, side: str) -> list[dict[str, t.Any]]:
+    return [
+        {"name": f"{side}_{machine}_{number}", "address": target["addresses"][machine], "port": port}
+        for machine, services in sorted(target["services"].items())
+        if service in services
+        for number, port in enumerate(services[service]["ports"][side], start=1)
+    ]
+
+
+def _deadlines(target: Target) -> dict[str, float]:
+    """Seconds that each stage may take; leases are taken for as long."""
+    services = [service for services in target["services"].values() for service in services.values()]
+    healthy = max([service["health"]["deadline"] for service in services if service.get("health")] or [0.0])
+    grace = max([service["stop_grace"] for service in services] or [0.0])
+    bake, drain = float(target["watch"]["bake"]), float(target["drain"]["deadline"])
+    return {
+        "lock": MARGIN,
+        "prepare": PULL + healthy + MARGIN,
+        "decision": grace + MARGIN,
+        "shift": float(target["gate"]) + max(bake, drain) + MARGIN,
+        "settle": 2 * grace + MARGIN,
+        "revert_traffic": float(target["gate"]) + MARGIN,
+        "revert": 2 * grace + MARGIN,
+    }

@@ -1,0 +1,62 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+
+
+def passed(started=10.0, ended=11.0):
+    return {"stage": {"ok": True, "cause": "", "message": "", "started": started, "ended": ended}}
+
+
+def failed(cause, message="because"):
+    return {"stage": {"ok": False, "cause": cause, "message": message, "started": 10.0, "ended": 12.5}}
+
+
+def test_all_machines_must_pass():
+    verdict = judge("prepare", {"app1": passed(), "app2": failed("status", "status 500, wanted 200")})
+    assert not verdict.ok
+    assert verdict.message.splitlines() == [
+        "prepare: 1 of 2 machines did not pass",
+        "  app2: status 500, wanted 200 [status]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("result", "cause"),
+    [
+        (None, "no_result"),
+        ({"unreachable": True, "msg": "no route"}, "unreachable"),
+        ({"skipped": True}, "skipped"),
+        ({"msg": "something else ran"}, "error"),
+        (failed("lost_lock"), "lost_lock"),
+    ],
+)
+def test_a_machine_that_left_no_good_result_counts_against_the_stage(result, cause):
+    verdict = judge("shift", {"app1": passed(), "lb1": result})
+    assert not verdict.ok
+    assert [(failure.machine, failure.cause) for failure in verdict.failures] == [("lb1", cause)]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "ok"),
+    [(1, 0, True), (2, 1, True), (1, 1, False), (2, 2, False), (3, 2, True), (1, 2, False)],
+)
+def test_a_majority_is_more_than_half_of_all_machines(good, bad, ok):
+    results = {f"good{number}": passed() for number in range(good)}
+    results.update({f"bad{number}": failed("unreachable") for number in range(bad)})
+    assert judge("lock", results, majority=True).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("cause", "blames"),
+    [("status", True), ("exited", True), ("watch_errors", True), ("unreachable", False), ("no_space", False)],
+)
+def test_only_what_speaks_against_the_version_blames_it(cause, blames):
+    assert judge("prepare", {"app1": failed(cause)}).blames_version is blames
+
+
+def test_a_stage_takes_from_the_first_start_to_the_last_end():
+    assert judge("prepare", {"app1": passed(10, 12), "app2": passed(11, 14.5), "app3": None}).seconds == 4.5
