@@ -1,0 +1,174 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The database: its tables and every query, all in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import typing as t
+
+import asyncpg
+
+log = logging.getLogger("shop")
+
+BOOTSTRAP_LOCK = 5_107_700_110  # any number, the same in every version
+UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+# Enough for an example to start on an empty database. Real changes of a schema that lives belong into migrations,
+# which run once, before the new version starts; until then this must stay readable by every version.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS products (
+    id integer PRIMARY KEY, slug text NOT NULL UNIQUE, name text NOT NULL, about text NOT NULL,
+    price_cents integer NOT NULL, sold bigint NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS orders (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, product_id integer NOT NULL REFERENCES products,
+    quantity integer NOT NULL CHECK (quantity > 0), idempotency_key text UNIQUE,
+    taken_by text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS jobs (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, order_id bigint NOT NULL UNIQUE REFERENCES orders,
+    done_at timestamptz);
+CREATE INDEX IF NOT EXISTS jobs_open ON jobs (id) WHERE done_at IS NULL;
+CREATE TABLE IF NOT EXISTS done (
+    job_id bigint NOT NULL UNIQUE REFERENCES jobs, done_by text NOT NULL, worker text NOT NULL,
+    done_at timestamptz NOT NULL DEFAULT now());
+INSERT INTO products (id, slug, name, about, price_cents) VALUES
+    (1, 'lantern', 'Storm lantern', 'Burns eleven hours in any weather.', 4900),
+    (2, 'compass', 'Brass compass', 'Points north. Has done since 1904.', 8900),
+    (3, 'mug', 'Enamel mug', 'Survives the galley floor.', 1400),
+    (4, 'rope', 'Mooring line, 12 m', 'Three strands, spliced by hand.', 3600),
+    (5, 'bell', 'Ship''s bell', 'Heard across the harbour, in fog too.', 12900),
+    (6, 'jacket', 'Oilskin jacket', 'Dry on the inside.', 18900),
+    (7, 'flags', 'Signal flags', 'Say it without the radio.', 5400),
+    (8, 'knife', 'Rigging knife', 'Folds, locks, opens a bottle.', 3200)
+ON CONFLICT (id) DO NOTHING;
+"""
+
+STATS = """
+SELECT (SELECT count(*) FROM orders) AS orders,
+       (SELECT count(*) FROM jobs) AS jobs,
+       (SELECT count(*) FROM done) AS jobs_done,
+       (SELECT count(*) FROM jobs WHERE done_at IS NULL) AS jobs_open,
+       (SELECT coalesce(sum(sold), 0)::bigint FROM products) AS units_sold,
+       (SELECT coalesce(sum(o.quantity), 0)::bigint FROM done d JOIN jobs j ON j.id = d.job_id
+          JOIN orders o ON o.id = j.order_id) AS units_done
+"""
+
+
+class UnavailableError(Exception):
+    """The database cannot be used just now; the message says why."""
+
+
+@contextlib.contextmanager
+def unavailable() -> t.Iterator[None]:
+    """Turn whatever the driver raises into :class:`UnavailableError`."""
+    try:
+        yield
+    except UNREACHABLE as error:
+        raise UnavailableError(reason(error)) from error
+
+
+class Database:
+    """A pool of connections that is allowed to be absent: the program starts, and says so, without a database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.reason = "not connected yet"
+        self.pool: asyncpg.Pool | None = None
+
+    async def connect(self) -> None:
+        """Connect and make the tables, again and again until it works."""
+        while self.pool is None:
+            pool = None
+            try:
+                pool = await asyncpg.create_pool(self.url, min_size=1, max_size=5, timeout=2, command_timeout=10)
+                async with pool.acquire() as connection:
+                    await bootstrap(connection)
+                self.pool = pool
+            except UNREACHABLE as error:
+                if pool is not None:
+                    pool.terminate()
+                if reason(error) != self.reason:
+                    self.reason = reason(error)
+                    log.error("no database: %s", self.reason)
+                await asyncio.sleep(0.5)
+
+    async def fetch(self, query: str, *args: t.Any) -> list[asyncpg.Record]:
+        """Return the rows of *query*."""
+        with unavailable():
+            return await self.connected().fetch(query, *args)
+
+    async def place_order(self, product: int, quantity: int, key: str | None, version: str) -> tuple[int, bool] | None:
+        """Take an order and its job, or neither; the same idempotency *key* again returns the first order.
+
+        :returns: the order's id and whether it is new, or ``None`` for a product that does not exist.
+        """
+        with unavailable():
+            async with self.connected().acquire() as connection, connection.transaction():
+                if not await connection.fetchval("SELECT EXISTS (SELECT FROM products WHERE id = $1)", product):
+                    return None
+                order = await connection.fetchval(
+                    "INSERT INTO orders (product_id, quantity, idempotency_key, taken_by) VALUES ($1, $2, $3, $4)"
+                    " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
+                    product, quantity, key, version,
+                )  # fmt: skip
+                if order is None:
+                    return await connection.fetchval("SELECT id FROM orders WHERE idempotency_key = $1", key), False
+                await connection.execute("INSERT INTO jobs (order_id) VALUES ($1)", order)
+                return order, True
+
+    def connected(self) -> asyncpg.Pool:
+        """Return the pool, or raise :class:`UnavailableError`."""
+        if self.pool is None:
+            raise UnavailableError(self.reason)
+        return self.pool
+
+    async def close(self) -> None:
+        """Give the connections back; at a stop nobody waits for a database that hangs."""
+        if self.pool is not None:
+            try:
+                await asyncio.wait_for(self.pool.close(), 1)
+            except UNREACHABLE:
+                self.pool.terminate()
+
+
+async def bootstrap(connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy) -> None:
+    """Make the tables if they are missing; of several programs that start at once, one does it and the others wait."""
+    # CREATE INDEX IF NOT EXISTS locks its table even when the index exists, so look before touching anything.
+    if await connection.fetchval("SELECT to_regclass('done')") is not None:
+        return
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", BOOTSTRAP_LOCK)
+        await connection.execute(SCHEMA)
+
+
+async def do_one_job(connection: asyncpg.Connection, version: str, worker: str, seconds: float) -> bool:
+    """Take the oldest free job and do it, in one transaction; whatever interrupts us, the job is free again.
+
+    :returns: whether there was one.
+    """
+    async with connection.transaction():
+        job = await connection.fetchrow(
+            "SELECT j.id, o.product_id, o.quantity FROM jobs j JOIN orders o ON o.id = j.order_id"
+            " WHERE j.done_at IS NULL ORDER BY j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED"
+        )
+        if job is None:
+            return False
+        await asyncio.sleep(seconds)  # packing the parcel
+        # `done` is unique per job: a job done twice is an error here, and `units_sold` would show it as well.
+        await connection.execute(
+            "INSERT INTO done (job_id, done_by, worker) VALUES ($1, $2, $3)", job["id"], version, worker
+        )
+        await connection.execute("UPDATE jobs SET done_at = now() WHERE id = $1", job["id"])
+        await connection.execute(
+            "UPDATE products SET sold = sold + $1 WHERE id = $2", job["quantity"], job["product_id"]
+        )
+        return True
+
+
+def reason(error: BaseException) -> str:
+    """Say in a few words why the database could not be used."""
+    text = str(error).strip()
+    return text if text else "timed out" if isinstance(error, TimeoutError) else type(error).__name__

@@ -1,0 +1,83 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The validated configuration, as everything downstream reads it (private to the collection).
+
+Plain dictionaries, so that it passes through Ansible unchanged. An option without value and without default is not in
+it. Durations are seconds, sizes are bytes. No secret is in it, only names of secrets.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Service(t.TypedDict, total=False):
+    """One service, in the words of C(container_deploy): every default filled in, ports allocated."""
+
+    image: str
+    port: int
+    ports: dict[str, list[int]]  # of each side, one a replica; only with a port
+    replicas: int
+    command: list[str]
+    traffic: bool
+    env: dict[str, str]
+    secrets: list[str]
+    env_secrets: list[str]
+    health: dict[str, t.Any]  # always there with traffic, never without
+    smoke: list[dict[str, t.Any]]
+    assets: dict[str, t.Any]
+    stop_grace: float
+    pull: str
+    container: dict[str, t.Any]
+
+
+class Machine(t.TypedDict):
+    """One machine of the platform."""
+
+    parts: list[str]  # app, proxy
+    address: str  # what balancers reach it at
+    publish: str  # what ports are published on
+    services: list[str]
+    ports: list[int]  # all that its services use, of both sides
+    secrets: list[str]  # names that its services use
+
+
+class Config(t.TypedDict):
+    """The whole configuration."""
+
+    platform: str
+    environment: str
+    version: t.Optional[str]  # None where no version is needed
+    model: str
+    strategy: str
+    services: dict[str, Service]
+    secrets: list[str]  # names that the services use
+    traffic: t.Optional[dict[str, t.Any]]  # provider, listen, bind, routes; None: nothing is shifted
+    watch: dict[str, t.Any]
+    drain: dict[str, t.Any]
+    gate: float
+    keep: int
+    preflight: dict[str, t.Any]
+    lock_wait: float
+    site_dir: t.Optional[str]
+    state_root: str
+    database: t.Optional[dict[str, t.Any]]  # the password in its url is masked
+    migrations: t.Optional[dict[str, t.Any]]
+    rollback_to: t.Optional[str]
+    allow_bad: bool
+    break_glass: bool
+    machines: dict[str, Machine]
+    proxies: list[str]
+    configuration_hash: str
+    secrets_hash: str
+    identity: t.Optional[str]  # None without a version
+    warnings: list[str]
+    notes: list[str]
+
+
+class Inventory(t.TypedDict):
+    """Where a site's variables come from: groups of machines, and what each machine says."""
+
+    groups: dict[str, list[str]]
+    hosts: dict[str, dict[str, t.Any]]  # the slipway_* variables and ansible_host of each

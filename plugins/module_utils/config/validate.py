@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one validation of everything that a user wrote (private to the collection; runs on the controller)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..masking import MASK, mask
+from .findings import Findings
+from .gather import Gathered, gather
+from .identity import configuration_hash, identity_view, release_identity, secrets_hash
+from .machines import allocate, check_addresses, check_ports, fill_machines, find_carriers, place
+from .model import Config, Inventory, Machine, Service
+from .reader import Reader
+from .schema import GROUPS, OPTIONS, PREFIX, PROXY_GROUP
+from .services import check_leaks, check_secret_names, complete_service
+from .suggest import closest
+from .traffic import complete_traffic
+
+_PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^\s/]+)@")
+
+
+def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_required: bool = True) -> Config:
+    """Read a site's variables by the schema, fill in every default, and check them against each other.
+
+    :param variables: C(slipway_*) variables that hold for every machine.
+    :param inventory: groups and machines, and the C(slipway_*) variables of each machine of the platform.
+    :param version_required: whether C(slipway_version) must be there; without one there is no identity.
+    :raises ConfigError: with everything that is wrong at once.
+    """
+    findings = Findings()
+    reader = Reader(findings)
+    gathered = gather(variables, inventory["hosts"], findings)
+    site = _read_site(gathered, reader, version_required)
+    secrets: dict[str, str] = site.pop("secrets")
+    hidden = _hidden(gathered, secrets, site)
+    services: dict[str, dict[str, t.Any]] = site["services"] or {}
+    for name, service in services.items():
+        complete_service(name, service, reader, findings)
+    written = gathered.site["slipway_secrets"]
+    check_secret_names(services, written if isinstance(written, dict) else (), findings)
+    check_leaks(services, {**secrets, **_database_secrets(site["database"])}, findings)
+
+    groups = inventory["groups"]
+    _check_groups(groups, findings)
+    proxies = list(groups.get(PROXY_GROUP, ()))
+    traffic = complete_traffic(site["traffic"], services, proxies, reader, findings)
+    proxies = proxies if traffic else []
+    carriers = find_carriers(services, groups, findings)
+    machines = place(carriers, groups, gathered.machines, proxies, reader)
+    receiving = [name for name, service in services.items() if service["traffic"]]
+    check_addresses(machines, proxies, receiving, findings)
+    slots = allocate(site["platform"] or "", site["environment"] or "", services)
+    check_ports(slots, machines, traffic["listen"] if traffic else None, findings)
+    _check_watch(site["watch"], findings)
+    _warn_not_yet(site, findings)
+    findings.check(hidden)
+
+    typed = t.cast("dict[str, Service]", services)
+    fill_machines(machines, typed)
+    site.update(traffic=traffic, services=typed, machines=machines, proxies=proxies)
+    used = sorted({name for machine in machines.values() for name in machine["secrets"]})
+    site.update(secrets=used, database=_masked_database(site["database"]))
+    site.update(_identity(site, {name: secrets[name] for name in used}))
+    return t.cast(Config, {**site, "warnings": findings.warnings, "notes": findings.notes})
+
+
+def _read_site(gathered: Gathered, reader: Reader, version_required: bool) -> dict[str, t.Any]:
+    """Every option of the site under its name without prefix; None where there is neither value nor default."""
+    site = {}
+    for option in OPTIONS:
+        if option.host:
+            continue
+        needed = option.required and (version_required or option.name != "slipway_version")
+        value = reader.read(option._replace(required=needed), gathered.site[option.name], option.name)
+        site[option.name[len(PREFIX) :]] = value
+    return site
+
+
+def _hidden(gathered: Gathered, secrets: t.Mapping[str, str], site: t.Mapping[str, t.Any]) -> list[str]:
+    """Every text that must appear in no message."""
+    written = gathered.site["slipway_secrets"]
+    values = written.values() if isinstance(written, dict) else ()
+    hidden = [str(value) for value in values if isinstance(value, (str, int, float))]
+    hidden += secrets.values()
+    return [*hidden, *_database_secrets(site["database"]).values()]
+
+
+def _database_secrets(database: t.Mapping[str, t.Any] | None) -> dict[str, str]:
+    """The database's URL and the password in it, by the name under which messages speak of them."""
+    url = (database or {}).get("url")
+    if not url:
+        return {}
+    password = _PASSWORD.search(url)
+    return {"slipway_database.url": url, **({"in slipway_database.url": password["password"]} if password else {})}
+
+
+def _check_groups(groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> None:
+    """A group that looks like one of Slipway's and is none is most likely misspelt."""
+    for name in groups:
+        missing = [group for group in GROUPS if not groups.get(group)]
+        guess = closest(name, missing) if name.startswith(PREFIX) and name not in GROUPS else None
+        if guess:
+            findings.warnings.append(f"The group {name} means nothing to Slipway by itself; did you mean {guess}?")
+
+
+def _check_watch(watch: t.Mapping[str, t.Any] | None, findings: Findings) -> None:
+    if watch and 0 < watch["bake"] < watch["interval"]:
+        findings.problem(
+            "slipway_watch.interval",
+            "longer than the whole watch",
+            found=f"{watch['interval']:g} s",
+            wanted=f"at most the {watch['bake']:g} s of slipway_watch.bake",
+            remedy="Set a shorter interval, or bake: 0 to watch nothing.",
+        )
+
+
+def _warn_not_yet(site: t.Mapping[str, t.Any], findings: Findings) -> None:
+    if site["migrations"]:
+        findings.warnings.append("slipway_migrations: this version of the collection runs no migrations yet.")
+
+
+def _masked_database(database: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
+    if not database:
+        return None
+    url = database["url"]
+    return {**database, "url": mask(url, []) if "://" in url else MASK}
+
+
+def _identity(site: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> dict[str, str | None]:
+    view: dict[str, t.Any] = {
+        option.name: identity_view(option, site[option.name[len(PREFIX) :]])
+        for option in OPTIONS
+        if option.identity and not option.host and option.name != "slipway_version"
+    }
+    view["machines"] = {name: _placement(machine) for name, machine in site["machines"].items()}
+    configuration = configuration_hash(view)
+    secret = secrets_hash(site["platform"], site["environment"], secrets)
+    version = site["version"]
+    return {
+        "configuration_hash": configuration,
+        "secrets_hash": secret,
+        "identity": release_identity(version, configuration, secret) if version is not None else None,
+    }
+
+
+def _placement(machine: Machine) -> list[t.Any]:
+    """What of a machine matters to what runs; where a mere balancer is reached does not."""
+    if not machine["services"]:
+        return [machine["parts"]]
+    return [machine["parts"], machine["address"], machine["publish"], sorted(machine["services"])]

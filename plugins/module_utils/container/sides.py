@@ -1,0 +1,389 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hand over from one side to the other: decided, settled, reverted (private to the collection).
+
+Restart policies. The live side has C(always), everything else C(no). Not C(unless-stopped): that one remembers a stop
+through the API, so a live container that somebody stopped before a reboot would stay down, and so would a worker whose
+policy is set shortly before it is started. With C(always) the policy alone says what comes back.
+
+Each function plans from what it reads back, so a second run, or one after a kill at any instant, does what is left.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from . import files
+from .engine import Engine, Found, parallel
+from .observe import Report, shown
+from .records import Record, find, forget_record, last_settled, prune, read_records, write_record
+from .spec import Order
+from .verify import Failures, not_running
+
+LIVE, IDLE = "always", "no"
+WORKER_MINIMUM = 1.0  # seconds that a worker must stay up to count as started
+WORKER_INTERVAL = 0.1
+
+Note = t.Callable[..., None]
+
+
+class Act(t.NamedTuple):
+    """One change to one container: C(policy), C(stop) or C(start)."""
+
+    kind: str
+    container: Found
+    policy: str = ""
+
+    def explain(self) -> str:
+        """For C(actions)."""
+        if self.kind == "policy":
+            return f"set restart policy of {self.container.name} to {self.policy}"
+        return f"{self.kind} {self.container.name}"
+
+
+class Scene(t.NamedTuple):
+    """What is there, seen from one order."""
+
+    records: list[Record]
+    found: list[Found]
+    new: list[Found]  # the containers of the release that is acted on
+    old: list[Found]  # the containers of the release that was live before
+
+    def by_role(self, items: t.Iterable[Found], role: str) -> list[Found]:
+        """Those with traffic, or the workers."""
+        return [item for item in items if item.label("role") == role]
+
+
+# -- decided -------------------------------------------------------------------------------------------------------
+
+
+def decide(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
+    """The new side comes back after a reboot from now on, and the jobs are its own.
+
+    Workers: the old ones lose their restart policy, the new ones get theirs, the old ones stop, and only when they have
+    ended the new ones start. So two versions never work at the same time, and at any instant a reboot brings back one
+    version of the workers at most.
+
+    :raises SlipwayError: C(not_prepared), C(exited) when a new container does not run.
+    """
+    report = Report(system, order.secrets.values())
+    scene = _look(order, system, engine, report)
+    if not scene.new:
+        return _nothing_prepared(order, report, check)
+    new_workers = scene.by_role(scene.new, "worker")
+    old_workers = [item for item in scene.found if item.label("side") != order.side and item.label("role") == "worker"]
+    disarm = _policies(old_workers, IDLE)
+    arm = _policies(scene.new, LIVE)
+    stop, start = _stops(old_workers), _starts(new_workers)
+    if _announce(report, [*disarm, *arm, *stop, *start], check):
+        return report
+    _expect_running(scene.by_role(scene.new, "traffic"), engine, report)
+    if stop or start:
+        note("workers_hand_over", stop=_names(stop), start=_names(start))
+    for acts in (disarm, arm, stop):
+        _apply(engine, report, acts)
+    _start_workers(system, engine, report, start)
+    if stop or start:
+        note("workers_handed_over")
+    _read_back(engine, report, scene.new, running=True, policy=LIVE)
+    return report
+
+
+# -- settled -------------------------------------------------------------------------------------------------------
+
+
+def settle(order: Order, system: System, engine: Engine, *, check: bool = False) -> Report:
+    """The new side is the live one; the old one is stopped and kept, what is beyond the retention goes.
+
+    :raises SlipwayError: C(exited) when the new side does not run; the old one is left alone then.
+    """
+    report = Report(system, order.secrets.values())
+    scene = _look(order, system, engine, report)
+    if not scene.new:
+        return _nothing_prepared(order, report, check)
+    current = {item.id for item in scene.new}
+    others = [item for item in scene.found if item.id not in current and item.label("side")]
+    arm, disarm, stop = _policies(scene.new, LIVE), _policies(others, IDLE), _stops(others)
+    _announce_outcome(order, scene, report, "settled")
+    if _announce(report, [*arm, *disarm, *stop], check):
+        _predict_pruning(order, scene, report)
+        return report
+    _expect_running(scene.new, engine, report)
+    _write_outcome(order, system, scene, report, "settled")
+    for acts in (arm, disarm, stop):
+        _apply(engine, report, acts)
+    _read_back(engine, report, scene.new, running=True, policy=LIVE)
+    _read_back(engine, report, others, running=False, policy=IDLE)
+    with report.timed("prune"):
+        _prune(order, system, engine, report)
+    return report
+
+
+# -- reverted ------------------------------------------------------------------------------------------------------
+
+
+def revert(order: Order, system: System, engine: Engine, *, check: bool = False) -> Report:
+    """The old side is live as before; the new one is stopped and kept, with its last log lines in the report.
+
+    :raises SlipwayError: C(live_side) for the side that was live before the release; C(exited) or C(gone) when the old
+        side cannot be brought back (the new side's traffic containers are left running then).
+    """
+    if order.live_side == order.side:
+        raise SlipwayError(
+            "the side that was live before is never taken back", obj=f"side {order.side}", cause="live_side"
+        )
+    report = Report(system, order.secrets.values())
+    scene = _look(order, system, engine, report)
+    here = [item for item in scene.found if item.label("side") == order.side]
+    workers, others = scene.by_role(here, "worker"), [item for item in here if item.label("role") != "worker"]
+    old_workers = scene.by_role(scene.old, "worker")
+    disarm, hand_back = _policies(workers, IDLE), _stops(workers)
+    arm, start = _policies(scene.old, LIVE), _starts(item for item in scene.old if item not in old_workers)
+    start_workers = _starts(old_workers)
+    away = [*_policies(others, IDLE), *_stops(others)]
+    _announce_outcome(order, scene, report, "reverted")
+    if _announce(report, [*disarm, *arm, *hand_back, *start, *start_workers, *away], check):
+        return report
+    for acts in (disarm, arm, hand_back, start):
+        _apply(engine, report, acts)
+    _start_workers(system, engine, report, start_workers)
+    _expect_running(scene.old, engine, report)
+    _expect_all(order, scene)
+    _apply(engine, report, _policies(others, IDLE))
+    _apply(engine, report, _stops(others))
+    _keep_logs(engine, report, [act.container for act in [*hand_back, *away] if act.kind == "stop"])
+    _read_back(engine, report, scene.old, running=True, policy=LIVE)
+    _read_back(engine, report, here, running=False, policy=IDLE)
+    _write_outcome(order, system, scene, report, "reverted")
+    return report
+
+
+# -- what is there -------------------------------------------------------------------------------------------------
+
+
+def _look(order: Order, system: System, engine: Engine, report: Report) -> Scene:
+    with report.timed("read"):
+        records = read_records(system, order.scope)
+        found = engine.containers(order.scope.labels)
+    record = find(records, order.release)
+    names = record.containers if record else set()
+    new = [item for item in found if item.name in names and item.label("side") == order.side]
+    live = last_settled(records, side=order.other_side)
+    if live:
+        old = [item for item in found if item.name in live.containers]
+    else:  # no record, for whatever reason: what runs there is what was live
+        old = [item for item in found if item.label("side") == order.other_side and item.running]
+    report.before = shown(found)
+    return Scene(records, found, new, old)
+
+
+def _nothing_prepared(order: Order, report: Report, check: bool) -> Report:
+    if not order.services:
+        return report
+    if check:
+        report.actions.append(f"act on side {order.side} of {order.release} once it is prepared")
+        return report
+    raise SlipwayError(
+        "no container of this release on this side",
+        obj=f"side {order.side}, release {order.release}",
+        remedy="Run state=prepared first.",
+        cause="not_prepared",
+    )
+
+
+def _expect_all(order: Order, scene: Scene) -> None:
+    live = last_settled(scene.records, side=order.other_side)
+    missing = (live.containers if live else set()) - {item.name for item in scene.old}
+    if missing:
+        raise not_running(sorted(missing)[0], None)
+
+
+def _expect_running(items: t.Sequence[Found], engine: Engine, report: Report) -> None:
+    failures = Failures(engine, report, stop=False)
+    failures.expect_running([item.name for item in items])
+    failures.raise_if_any()
+
+
+# -- plan and apply ------------------------------------------------------------------------------------------------
+
+
+def _policies(items: t.Iterable[Found], policy: str) -> list[Act]:
+    return [Act("policy", item, policy) for item in items if item.restart != policy]
+
+
+def _stops(items: t.Iterable[Found]) -> list[Act]:
+    return [Act("stop", item) for item in items if item.running]
+
+
+def _starts(items: t.Iterable[Found]) -> list[Act]:
+    return [Act("start", item) for item in items if item.status != "running"]
+
+
+def _names(acts: t.Iterable[Act]) -> list[str]:
+    return [act.container.name for act in acts]
+
+
+def _announce(report: Report, acts: t.Sequence[Act], check: bool) -> bool:
+    """Put the plan into the report; true when it ends there."""
+    report.actions.extend(act.explain() for act in acts)
+    report.after = {name: dict(facts) for name, facts in report.before.items()}
+    for act in acts:
+        about = report.after[act.container.name]
+        if act.kind == "policy":
+            about["restart"] = act.policy
+        else:
+            about["status"] = "running" if act.kind == "start" else "exited"
+    return check
+
+
+def _apply(engine: Engine, report: Report, acts: t.Sequence[Act]) -> None:
+    """Do all of these at once."""
+
+    def do(act: Act) -> None:
+        if act.kind == "policy":
+            engine.set_restart(act.container, act.policy)
+        elif act.kind == "start":
+            engine.start(act.container)
+        else:
+            _stop(engine, report, act.container)
+
+    if acts:
+        with report.timed(acts[0].kind):
+            parallel(do, acts)
+
+
+def _stop(engine: Engine, report: Report, item: Found) -> None:
+    grace = float(item.label("grace") or 10)
+    began = report.system.monotonic()
+    after = engine.stop(item, grace)
+    seconds = round(report.system.monotonic() - began, 3)
+    code = after.exit_code if after else None
+    report.about(item.name, action="stop", stop_s=seconds, exit_code=code)
+    if code == 137:
+        report.warnings.append(f"{item.name} did not end within {grace:g} s after SIGTERM and was killed")
+
+
+def _start_workers(system: System, engine: Engine, report: Report, starts: t.Sequence[Act]) -> None:
+    """Start them and see them stay: with a restart policy a crash shows only in the number of restarts."""
+    if not starts:
+        return
+    _apply(engine, report, starts)
+    failures = Failures(engine, report)
+    names = _names(starts)
+    restarts = {act.container.name: act.container.restarts for act in starts}
+    with report.timed("workers"):
+        end = system.monotonic() + WORKER_MINIMUM
+        while True:
+            for name, item in zip(names, parallel(engine.inspect, names)):
+                if item is None or item.status != "running" or item.restarts > restarts[name]:
+                    failures.note(name, not_running(name, item))
+            failures.raise_if_any()
+            left = end - system.monotonic()
+            if left <= 0:
+                return
+            system.sleep(min(WORKER_INTERVAL, left))
+
+
+def _read_back(engine: Engine, report: Report, items: t.Sequence[Found], *, running: bool, policy: str) -> None:
+    """Confirm what was done.
+
+    :raises SlipwayError: C(not_confirmed), or why a container does not run.
+    """
+    for item, now in zip(items, parallel(lambda item: engine.inspect(item.id), items)):
+        if now is None or now.running != running:
+            if running:
+                raise not_running(item.name, now)
+            if now is not None:
+                raise _not_confirmed(item.name, now.status, "stopped")
+        elif now.restart != policy:
+            raise _not_confirmed(item.name, f"restart policy {now.restart}", policy)
+        if now is not None:
+            report.about(item.name, status=now.status, restart=now.restart)
+            report.after.update(shown([now]))
+
+
+def _not_confirmed(name: str, actual: str, wanted: str) -> SlipwayError:
+    return SlipwayError(
+        "not as it was left",
+        obj=name,
+        actual=actual,
+        wanted=wanted,
+        remedy="See who else changes this container, and run the release again.",
+        cause="not_confirmed",
+    )
+
+
+def _keep_logs(engine: Engine, report: Report, items: t.Sequence[Found]) -> None:
+    for item, lines in zip(items, parallel(engine.logs, items)):
+        report.about(item.name, logs=report.clean(lines))
+
+
+def _announce_outcome(order: Order, scene: Scene, report: Report, outcome: str) -> None:
+    record = find(scene.records, order.release)
+    if record is not None and record.outcome != outcome:
+        report.actions.append(f"note release {order.release} as {outcome}")
+
+
+def _write_outcome(order: Order, system: System, scene: Scene, report: Report, outcome: str) -> None:
+    """Write down how the release ended; a full disk must not stop a revert."""
+    record = find(scene.records, order.release)
+    if record is None or record.outcome == outcome:
+        return
+    try:
+        write_record(system, order.scope, record._replace(outcome=outcome))
+    except SlipwayError as error:
+        if outcome != "reverted" or error.cause != "no_space":
+            raise
+        report.warnings.append(error.message)
+
+
+# -- retention -----------------------------------------------------------------------------------------------------
+
+
+def _predict_pruning(order: Order, scene: Scene, report: Report) -> None:
+    after = [item._replace(outcome="settled") if item.release == order.release else item for item in scene.records]
+    gone = prune(after, order.keep, order.release)
+    report.actions.extend(f"forget release {record.release}" for record in gone.records)
+
+
+def _prune(order: Order, system: System, engine: Engine, report: Report) -> None:
+    """Remove what is beyond the retention; what cannot be removed now is left for the next time."""
+    gone = prune(read_records(system, order.scope), order.keep, order.release)
+    found = {item.name: item for item in engine.containers(order.scope.labels)}
+    report.actions.extend(f"forget release {record.release}" for record in gone.records)
+    parallel(engine.remove, [found[name] for name in gone.containers if name in found and not found[name].running])
+    for tag in gone.tags:
+        _untag(engine, report, tag)
+    for reference in gone.references:
+        image = engine.image(reference)
+        mine = image is not None and all(tag == reference for tag in image.tags)
+        if image is not None and mine and image.id not in engine.used_images():
+            _untag(engine, report, reference)
+    for record in gone.records:
+        forget_record(system, order.scope, record)
+    _prune_files(order, system, engine)
+
+
+def _untag(engine: Engine, report: Report, reference: str) -> None:
+    try:
+        engine.untag(reference)
+    except SlipwayError as error:
+        report.warnings.append(error.message)
+
+
+def _prune_files(order: Order, system: System, engine: Engine) -> None:
+    records = read_records(system, order.scope)
+    current = find(records, order.release)
+    for service in order.services:
+        key = current.services[service.name].assets if current and service.name in current.services else ""
+        if key:
+            assets = files.Assets(system, order.scope, service.name)
+            assets.went_live(key)
+            assets.refresh(key, "", service.assets_keep)
+            used = {record.services[service.name].assets for record in records if service.name in record.services}
+            assets.prune(used, service.assets_keep)
+    left = engine.containers(order.scope.labels)
+    files.remove_unused_secrets(order.scope, {(item.label("side"), item.label("service")) for item in left})

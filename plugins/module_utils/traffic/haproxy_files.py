@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HAProxy's files that are ours: written durably, checked as a whole, reloaded and confirmed (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from . import haproxy_config as config
+from .haproxy_socket import HaproxySocket, state_file
+from .model import Traffic
+from .processes import Processes, overlaps
+
+RELOAD_SECONDS = 10.0
+COMMAND_SECONDS = 30.0
+POLL = 0.05
+
+
+class Settings(t.NamedTuple):
+    """Where HAProxy is on this machine (Debian's places by default)."""
+
+    config_dir: str = "/etc/haproxy/slipway.d"
+    main_config: str = "/etc/haproxy/haproxy.cfg"
+    socket: str = "/run/haproxy/slipway.sock"
+    root: str = "/var/lib/slipway"
+    check_command: tuple[str, ...] = ("haproxy", "-c")
+    reload_command: tuple[str, ...] = ("systemctl", "reload", "haproxy")
+
+
+class Files:
+    """The files of one platform, and the one that all platforms share."""
+
+    def __init__(
+        self,
+        system: System,
+        settings: Settings,
+        socket: HaproxySocket,
+        processes: Processes,
+        *,
+        platform: str,
+        environment: str,
+    ) -> None:
+        self._system = system
+        self._settings = settings
+        self._socket = socket
+        self._processes = processes
+        self._platform = platform
+        self._environment = environment
+        self.prefix = config.backend_name(platform, environment, "")
+        self.path = os.path.join(settings.config_dir, f"{platform}-{environment}.cfg")
+        self.states = os.path.join(settings.root, "haproxy")
+        self._shared = os.path.join(settings.config_dir, config.SHARED_FILE)
+
+    def text(self) -> str:
+        """The platform's file as it is on disk, or nothing."""
+        return (self._system.read_file(self.path) or b"").decode(errors="replace")
+
+    def shared_is_current(self) -> bool:
+        """Whether the file that all platforms share is the one this version writes."""
+        return self._system.read_file(self._shared) == config.shared_text(self._settings.socket).encode()
+
+    def persist(self, traffic: Traffic, text: str) -> None:
+        """Make run time durable. State files first, then the configuration that names them: it never names one that is older than itself."""
+        self._write_states(traffic)
+        self._system.replace_file(self.path, text.encode())
+        self._prune_states(traffic)
+
+    def refuse_taken_listen(self, traffic: Traffic) -> None:
+        """Refuse an address that another platform, a hand-written frontend or another program listens on.
+
+        Within one process HAProxy would share it silently (SO_REUSEPORT), each taking some of the connections.
+
+        :raises SlipwayError: C(listen_taken), naming who; C(file_taken) for a name clash of two platforms.
+        """
+        for path in sorted(glob.glob(os.path.join(self._settings.config_dir, "*.cfg"))):
+            owner = config.owner((self._system.read_file(path) or b"").decode(errors="replace"))
+            if owner is None:
+                continue
+            mine = (owner.platform, owner.environment) == (traffic.platform, traffic.environment)
+            if path == self.path and not mine:
+                raise SlipwayError(
+                    "this file belongs to another platform", obj=path, remedy="Rename one of the two.",
+                    actual=f"{owner.platform} in {owner.environment}",
+                    wanted=f"{traffic.platform} in {traffic.environment}", cause="file_taken",
+                )  # fmt: skip
+            if not mine and owner.listen == traffic.listen and overlaps(owner.bind, traffic.bind):
+                raise _listen_taken(traffic, f"platform {owner.platform} in {owner.environment} ({path})")
+        owner = config.owner(self.text())
+        if owner is not None and (owner.bind, owner.listen) == (traffic.bind, traffic.listen) and self._loaded():
+            return  # it is ourselves who listen there
+        for listener in self._processes.listeners(traffic.listen):
+            if overlaps(listener.address, traffic.bind):
+                who = "an unknown process"
+                if listener.process is not None:
+                    who = f"{listener.process.command} (process {listener.process.pid})"
+                raise _listen_taken(traffic, f"{who} on {listener.address}:{listener.port}")
+
+    def _write_states(self, traffic: Traffic) -> None:
+        self._system.make_directory(self.states)
+        dump = self._socket.ask("show servers state", patience=1.0)
+        for service in traffic.services:
+            name = config.backend_name(traffic.platform, traffic.environment, service.name)
+            path = config.state_file_name(traffic, service, self.states)
+            self._system.replace_file(path, state_file(dump, name).encode())
+
+    def _prune_states(self, traffic: Traffic) -> None:
+        used = {config.state_file_name(traffic, service, self.states) for service in traffic.services}
+        for path in glob.glob(os.path.join(self.states, f"{glob.escape(self.prefix)}*.state")):
+            if path not in used:
+                self._system.unlink(path)
+
+    def reload(self, traffic: Traffic, text: str) -> None:
+        """Check the whole set, put it in place, reload, see a new worker with it; else the old file comes back."""
+        self._system.make_directory(self._settings.config_dir, mode=0o755)
+        files = {self._shared: config.shared_text(self._settings.socket), self.path: text}
+        self._check(files)
+        before = {path: self._system.read_file(path) for path in files}
+        old_pid = self._socket.info().get("Pid", "") if os.path.exists(self._settings.socket) else ""
+        if old_pid:
+            self._write_states(traffic)
+        for path, content in files.items():
+            if before[path] != content.encode():
+                self._system.replace_file(path, content.encode())
+        try:
+            self._reload_and_confirm(traffic, old_pid)
+        except SlipwayError:
+            for path, old in before.items():
+                if old is None:
+                    self._system.unlink(path)
+                else:
+                    self._system.replace_file(path, old)
+            with contextlib.suppress(SlipwayError):
+                self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
+            raise
+        self._prune_states(traffic)
+
+    def _check(self, files: t.Mapping[str, str]) -> None:
+        """C(haproxy -c) over the hand-written file and a copy of our directory with the new files in it."""
+        trial = os.path.join(self.states, f"check-{self._platform}-{self._environment}")
+        self._system.make_directory(trial)
+        try:
+            for path in [*glob.glob(os.path.join(self._settings.config_dir, "*.cfg")), *files]:
+                content = files[path].encode() if path in files else self._system.read_file(path)
+                self._system.replace_file(os.path.join(trial, os.path.basename(path)), content or b"")
+            argv = [*self._settings.check_command, "-f", self._settings.main_config, "-f", trial]
+            done = self._system.run(argv, timeout=COMMAND_SECONDS)
+        finally:
+            for path in glob.glob(os.path.join(trial, "*")):
+                self._system.unlink(path)
+            os.rmdir(trial)
+        if done.rc:
+            raise SlipwayError(
+                "HAProxy refuses the configuration",
+                obj=self.path,
+                actual=_alerts(done.stderr) or f"exit status {done.rc}",
+                remedy="Nothing was changed. Look at the lines it names, in the hand-written configuration too.",
+                cause="config_invalid",
+                evidence={"stderr": done.stderr[-4000:], "command": " ".join(argv)},
+            )
+
+    def _reload_and_confirm(self, traffic: Traffic, old_pid: str) -> None:
+        done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
+        deadline = self._system.monotonic() + RELOAD_SECONDS
+        wanted = {server.key for server in traffic.servers()}
+        while not done.rc:
+            with contextlib.suppress(SlipwayError):
+                pid = self._socket.info(patience=0.0).get("Pid", "")
+                if pid and pid != old_pid and wanted == self._loaded():
+                    return
+            if self._system.monotonic() >= deadline:
+                break
+            self._system.sleep(POLL)
+        raise SlipwayError(
+            "HAProxy did not come back with the new configuration",
+            obj=" ".join(self._settings.reload_command),
+            actual=f"exit status {done.rc}: {done.stderr.strip()[-500:]}" if done.rc else f"still worker {old_pid or '?'}",
+            wanted=f"a new worker with {self.prefix}* within {RELOAD_SECONDS:g} s",
+            remedy="The old file is back in place. Look at 'journalctl -u haproxy'.",
+            cause="reload_failed",
+        )
+
+    def _loaded(self) -> set[tuple[str, str]]:
+        try:
+            states = self._socket.servers(patience=0.0)
+        except SlipwayError:
+            return set()
+        return {(one.backend[len(self.prefix) :], one.name) for one in states if one.backend.startswith(self.prefix)}
+
+
+def _listen_taken(traffic: Traffic, who: str) -> SlipwayError:
+    return SlipwayError(
+        "the address to listen on is taken",
+        obj=f"listen {traffic.bind}:{traffic.listen}",
+        actual=who,
+        wanted="a free address",
+        remedy="Choose another port, or bind each to an address of its own.",
+        cause="listen_taken",
+    )
+
+
+def _alerts(stderr: str) -> str:
+    """What C(haproxy -c) complains about, without the lines that only say that it does."""
+    found = re.findall(r"^\[ALERT\]\s+\(\d+\) : (?:config : )?((?!Error|Fatal).*)$", stderr, re.MULTILINE)
+    return "; ".join(found[:5])

@@ -1,0 +1,166 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text of nginx's configuration for one platform, and what can be read out of it (private to the collection).
+
+Pure functions. Directives: nginx 1.18 and newer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import typing as t
+
+from .model import Key, Route, Server, Service, Traffic, Weights, side_of
+
+_GENERATION = "@generation@"
+_GENERATION_LINE = re.compile(r"^# slipway-generation: ([0-9a-f]{16})$", re.MULTILINE)
+_UPSTREAM = re.compile(r"^upstream slipway_\S+? \{ # (\S+)$")
+_SERVER = re.compile(r"^    server (\S+):(\d+) (?:down|weight=(\d+)); # (\S+)$")
+
+
+class Line(t.NamedTuple):
+    """A server as the file has it."""
+
+    address: str
+    port: int
+    weight: int
+
+
+def status_host(platform: str, environment: str) -> str:
+    """The name under which the running workers tell which text they run (RFC 2606 keeps C(.invalid) free)."""
+    return f"slipway-{platform}-{environment}.invalid"
+
+
+def platform_text(traffic: Traffic, weights: Weights, log: str) -> str:
+    """The file of one platform. The workers answer with the hash of this text, so that a reload can be proved."""
+    name = _variable(traffic)
+    parts = [
+        "# Written by slipway.deploy; changes are overwritten.",
+        f"# slipway: platform={traffic.platform} environment={traffic.environment}"
+        f" bind={traffic.bind} listen={traffic.listen}",
+        f"# slipway-generation: {_GENERATION}",
+        f"map $http_upgrade ${name}_connection {{\n    default upgrade;\n    '' '';\n}}",
+        _side_map(traffic, name),
+        f"log_format {name} escape=json '{{\"side\":\"${name}_side\",\"service\":\"${name}_service\",\"status\":\"$status\"}}';",
+        *[_upstream(traffic, service, weights) for service in traffic.services],
+        _status_server(traffic),
+        *[_server(traffic, host, name, log) for host in sorted({route.host for route in traffic.routes} | {""})],
+    ]
+    text = "\n".join(parts) + "\n"
+    return text.replace(_GENERATION, hashlib.sha256(text.encode()).hexdigest()[:16])
+
+
+def generation(text: str) -> str:
+    """The generation that a file says it is, or nothing."""
+    match = _GENERATION_LINE.search(text)
+    return match[1] if match else ""
+
+
+def parse_servers(text: str) -> dict[Key, Line]:
+    """Addresses and weights out of a file of ours."""
+    found: dict[Key, Line] = {}
+    service = ""
+    for line in text.splitlines():
+        upstream, server = _UPSTREAM.match(line), _SERVER.match(line)
+        if upstream:
+            service = upstream[1]
+        elif server and service and side_of(server[4]):
+            found[(service, server[4])] = Line(server[1].strip("[]"), int(server[2]), int(server[3] or 0))
+    return found
+
+
+def parse_log(text: str) -> dict[tuple[str, str], tuple[int, int]]:
+    """Requests and 5xx answers by (service, side) in lines of our access log; anything else is passed over."""
+    sums: dict[tuple[str, str], tuple[int, int]] = {}
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+            key, status = (str(entry["service"]), str(entry["side"])), int(entry["status"])
+        except (ValueError, KeyError, TypeError):
+            continue
+        requests, errors = sums.get(key, (0, 0))
+        sums[key] = (requests + 1, errors + (status >= 500))
+    return sums
+
+
+def _side_map(traffic: Traffic, name: str) -> str:
+    """Which side answered: the last address tried (C($upstream_addr) lists them all)."""
+    lines = [f"map $upstream_addr ${name}_side {{", "    default '';"]
+    for server in sorted(set(traffic.servers()), key=lambda one: one.key):
+        address = re.escape(_authority(server)).replace("'", "")
+        lines.append(f"    '~(^|[ ,]){address}$' {server.side};")
+    return "\n".join([*dict.fromkeys(lines), "}"])
+
+
+def _upstream(traffic: Traffic, service: Service, weights: Weights) -> str:
+    lines = [f"upstream {_upstream_name(traffic, service.name)} {{ # {service.name}"]
+    for server in service.servers:
+        weight = weights.get(server.key, 0)
+        lines.append(f"    server {_authority(server)} {f'weight={weight}' if weight else 'down'}; # {server.name}")
+    return "\n".join([*lines, "    keepalive 64;", "}"])
+
+
+def _status_server(traffic: Traffic) -> str:
+    return f"""\
+server {{
+    listen {traffic.bind}:{traffic.listen};
+    server_name {status_host(traffic.platform, traffic.environment)};
+    access_log off;
+    default_type text/plain;
+    location / {{ return 200 '{_GENERATION}'; }}
+}}"""
+
+
+def _server(traffic: Traffic, host: str, name: str, log: str) -> str:
+    routes = {route.path: route for route in traffic.routes if not route.host}
+    routes.update({route.path: route for route in traffic.routes if route.host == host})
+    lines = [
+        "server {",
+        f"    listen {traffic.bind}:{traffic.listen}{'' if host else ' default_server'};",
+        f"    server_name {host or '_'};",
+        f"    access_log {log} {name};",
+        f"    set ${name}_service '';",
+        "    client_max_body_size 0;",
+        "    proxy_http_version 1.1;",
+        "    proxy_buffering off;",
+        "    proxy_connect_timeout 2s;",
+        "    proxy_read_timeout 300s;",
+        "    proxy_send_timeout 300s;",
+        "    proxy_set_header Host $http_host;",
+        "    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+        "    proxy_set_header Upgrade $http_upgrade;",
+        f"    proxy_set_header Connection ${name}_connection;",
+    ]
+    for path in sorted(routes):
+        lines += _locations(traffic, routes[path], name)
+    if "/" not in routes:
+        lines.append("    location / { return 404; }")
+    return "\n".join([*lines, "}"])
+
+
+def _locations(traffic: Traffic, route: Route, name: str) -> list[str]:
+    body = f"set ${name}_service {route.service}; proxy_pass http://{_upstream_name(traffic, route.service)};"
+    if route.path == "/":
+        return [f"    location / {{ {body} }}"]
+    return [f"    location = '{_plain(route.path)}' {{ {body} }}", f"    location ^~ '{_plain(route.path)}/' {{ {body} }}"]
+
+
+def _plain(path: str) -> str:
+    return path.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _authority(server: Server) -> str:
+    address = f"[{server.address}]" if ":" in server.address else server.address
+    return f"{address}:{server.port}"
+
+
+def _upstream_name(traffic: Traffic, service: str) -> str:
+    return f"slipway_{traffic.platform}_{traffic.environment}_{service}"
+
+
+def _variable(traffic: Traffic) -> str:
+    """A prefix for nginx's variables, which take no hyphens."""
+    return re.sub(r"[^a-z0-9]", "_", f"slipway_{traffic.platform}_{traffic.environment}")

@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# This file documents the action plugin of the same name, which runs on the controller; there is no module to run.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config
+short_description: Validate everything that a site has written about its platform
+version_added: 0.1.0
+author: Slipway maintainers (@slipway)
+description:
+  - Reads every C(slipway_*) variable of every machine in the groups C(slipway_app), C(slipway_proxy) and C(slipway_db),
+    and compares it with the schema. What can be written is described in C(docs/configuration.md).
+  - Reports all problems at once, each with its full path, what was found, what is wanted and a remedy. Unknown names
+    are refused at every level.
+  - Returns one configuration with every default filled in, machines and ports allocated, durations in seconds and sizes
+    in bytes. No secret is in it.
+  - Runs on the controller only; use it with C(run_once).
+options:
+  goal:
+    description:
+      - What the configuration is needed for. Only V(deploy) needs C(slipway_version). Without a version, templates that
+        use it see the text C(unreleased), and RV(config.identity) is null.
+    type: str
+    choices: [deploy, rollback, status, unlock]
+    default: deploy
+attributes:
+  check_mode:
+    description: Can run in check mode and return the same as without it.
+    support: full
+  diff_mode:
+    description: Has nothing to show, because it changes nothing.
+    support: none
+  idempotent:
+    description: The same variables give the same result.
+    support: full
+notes:
+  - Every variable but C(slipway_address) and C(slipway_publish) must be the same on all machines; a machine that does
+    not have it agrees with the others.
+"""
+
+EXAMPLES = r"""
+- name: Validate the configuration
+  slipway.deploy.config:
+  register: site
+  run_once: true
+
+- name: Validate it for a rollback, which needs no version
+  slipway.deploy.config:
+    goal: rollback
+  register: site
+  run_once: true
+"""
+
+RETURN = r"""
+config:
+  description: The whole configuration, with every default filled in.
+  returned: success
+  type: dict
+  sample:
+    platform: shop
+    environment: production
+    version: 1.4.2
+    proxies: [lb1]
+  contains:
+    platform:
+      description: C(slipway_platform).
+      returned: success
+      type: str
+      sample: shop
+    environment:
+      description: C(slipway_environment).
+      returned: success
+      type: str
+      sample: production
+    version:
+      description: C(slipway_version), or null.
+      returned: success
+      type: str
+      sample: 1.4.2
+    services:
+      description: The services with their ports, in the words of M(slipway.deploy.container_deploy).
+      returned: success
+      type: dict
+      sample:
+        backend:
+          image: registry.example.com/shop/backend:1.4.2
+          port: 8080
+          ports: {blue: [23700], green: [23710]}
+    secrets:
+      description: The names of the secrets that the services use.
+      returned: success
+      type: list
+      elements: str
+      sample: [DATABASE_URL]
+    traffic:
+      description: Provider, address and routes; null when nothing is shifted.
+      returned: success
+      type: dict
+      sample: {provider: haproxy, listen: 80, bind: "*", routes: [{path: /, service: backend}]}
+    machines:
+      description: Every machine of the platform, with its part, its addresses, its services, their ports and secrets.
+      returned: success
+      type: dict
+      sample:
+        app1:
+          parts: [app]
+          address: 10.0.0.11
+          publish: 0.0.0.0
+          services: [backend]
+          ports: [23700, 23710]
+          secrets: [DATABASE_URL]
+    proxies:
+      description: The balancers that shift the traffic.
+      returned: success
+      type: list
+      elements: str
+      sample: [lb1]
+    configuration_hash:
+      description: SHA-256 of that part of the configuration that matters to what runs.
+      returned: success
+      type: str
+      sample: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+    secrets_hash:
+      description: Slow, salted hash of the secrets that the services use; empty when they use none.
+      returned: success
+      type: str
+      sample: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+    identity:
+      description: Hash of version, configuration and secrets; the same again is no release. Null without a version.
+      returned: success
+      type: str
+      sample: baa5a0964d3320fbc0c6a922140453c8513ea24ab8fd0577034804a967248096
+    warnings:
+      description: What may well be a mistake.
+      returned: success
+      type: list
+      elements: str
+      sample: []
+    notes:
+      description: What is unusual and allowed, such as a balancer that is somebody else's.
+      returned: success
+      type: list
+      elements: str
+      sample: []
+problems:
+  description: Everything that is wrong.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - path: slipway_services.backend.helth
+      what: unknown, did you mean health?
+      found: ""
+      wanted: ""
+      remedy: ""
+      text: "slipway_services.backend.helth: unknown, did you mean health?"
+"""

@@ -1,0 +1,426 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: container_deploy
+short_description: Run one side of a platform in containers of the Docker Engine
+version_added: "0.1.0"
+author:
+  - Slipway maintainers (@slipway)
+description:
+  - Brings up, hands over to, settles on or takes back one of the two sides (V(blue) and V(green)) of a platform on one
+    host; all services of the host in one call.
+  - Containers are recognised by their labels. A label with the hash of the specification decides what has to change; a
+    container that was kept from before and has exactly this specification is started again instead of made anew.
+  - Nothing of a side is visible to users before the traffic is moved, see M(slipway.deploy.traffic_switch).
+  - The live side is never touched by O(state=prepared).
+options:
+  platform:
+    description: Name of the platform.
+    type: str
+    required: true
+  environment:
+    description: Name of the environment of the platform.
+    type: str
+    required: true
+  state:
+    description:
+      - V(observed) reads what is there, and never fails because of the Docker Engine.
+      - V(prepared) pulls the images, writes the secrets, lays out the assets, creates the containers of the side,
+        starts those with traffic, waits for their health and runs the smoke tests. Workers are created, not started.
+      - V(decided) gives the containers of the side their restart policy and hands the work over. The workers of the
+        other side stop, then those of this side start and must stay up for a second.
+      - V(settled) stops the other side and keeps it, and removes what is beyond O(keep).
+      - V(reverted) restores the other side (restart policy, workers), then stops this side and keeps it. The last
+        lines of its logs are in the result.
+    type: str
+    choices: [observed, prepared, decided, settled, reverted]
+    default: prepared
+  side:
+    description: The side that is acted on, the new one. Required unless O(state=observed).
+    type: str
+    choices: [blue, green]
+  live_side:
+    description:
+      - The side that had the traffic when the release began, as read back from whatever moves it; empty when none had.
+      - Without it, the side of the release that was last settled on this machine counts as live.
+    type: str
+  release:
+    description:
+      - The release that this is a stage of. The stage is fenced and written to the journal of the machine.
+      - Without it the module acts alone, under the lock of this machine only.
+    type: dict
+    suboptions:
+      id:
+        description: Id of the release.
+        type: str
+        required: true
+      token:
+        description: Fencing token of its lease.
+        type: int
+        required: true
+      holder:
+        description: Who holds the lease; the action plugin adds it.
+        type: dict
+        default: {}
+      stage:
+        description: Name of the stage, for the journal. The default is the O(state).
+        type: str
+      deadline:
+        description: Seconds that the stage may take.
+        type: float
+        default: 900
+      spec:
+        description: With O(state=decided), the frozen specification; it goes to the journal before anything else.
+        type: dict
+      diagnosis:
+        description: With O(state=reverted), what failed where; for the journal.
+        type: list
+        elements: raw
+        default: []
+      mark_bad:
+        description: With O(state=reverted), refuse this version from now on. Not for a failure of the infrastructure.
+        type: bool
+        default: false
+  version:
+    description: Version of the platform, for labels.
+    type: str
+    default: ""
+  identity:
+    description:
+      - Identity of the release (version, configuration and secrets).
+      - The default is a hash of version and services.
+    type: str
+    default: ""
+  publish:
+    description: Address of the host that the ports are published on.
+    type: str
+    default: 0.0.0.0
+  services:
+    description:
+      - The services of this host, by name. With an empty mapping only the stage of the O(release) is opened and closed.
+      - Each takes C(image); C(command); C(replicas) (1); C(port), the port inside the container; C(ports), the host
+        ports of each side, one a replica; C(traffic), false for a worker; C(env); C(secrets), names that become files
+        C(/run/secrets/NAME) with C(NAME_FILE) in the environment; C(env_secrets), names that become environment
+        variables, which everyone who may talk to Docker can read; C(health) and C(smoke), see
+        M(slipway.deploy.health_probe); C(assets) with C(path) and C(keep) in seconds; C(container), keyword arguments
+        of the docker SDK's C(containers.create); C(stop_grace) in seconds (10); and C(pull) (V(missing), V(always) or
+        V(never)).
+      - A restart policy in C(container) is refused, because after a reboot exactly the live side may come back.
+    type: dict
+    default: {}
+  secrets:
+    description:
+      - A JSON object of names and values, encoded in base64. The action plugin makes it of C(slipway_secrets) or of a
+        mapping given here.
+    type: str
+    default: ""
+  keep:
+    description: How many releases are kept for a rollback.
+    type: int
+    default: 3
+  kept_release:
+    description:
+      - Run the images that this kept release ran with, without a registry. For a rollback.
+    type: str
+    default: ""
+  images:
+    description: With O(state=observed), image references to look for.
+    type: list
+    elements: str
+    default: []
+  root:
+    description: Directory of the state of all platforms.
+    type: path
+    default: /var/lib/slipway
+attributes:
+  check_mode:
+    support: full
+    description: Predicts the actions without doing any. Health, smoke tests and a pull's outcome are not predicted.
+  diff_mode:
+    support: full
+    description: Shows status, restart policy and specification of every container before and after.
+  idempotent:
+    support: full
+    description: A second run of any state changes nothing.
+requirements:
+  - Docker Engine 19.03 or newer
+  - The Docker SDK for Python 5.0.3 or newer (on Debian and Ubuntu the package python3-docker)
+seealso:
+  - module: slipway.deploy.traffic_switch
+  - module: slipway.deploy.health_probe
+"""
+
+EXAMPLES = r"""
+- name: Prepare the green side
+  slipway.deploy.container_deploy:
+    platform: shop
+    environment: production
+    state: prepared
+    side: green
+    version: 1.1.0
+    services:
+      backend:
+        image: registry.example.com/shop/backend:1.1.0
+        replicas: 2
+        port: 8080
+        ports: {blue: [20000, 20001], green: [20010, 20011]}
+        health: {path: /health}
+        smoke: [{path: /api/products, status: 200}]
+        secrets: [DATABASE_URL]
+        container: {mem_limit: 256m}
+      worker:
+        image: registry.example.com/shop/backend:1.1.0
+        command: [python, -m, shop.worker]
+        traffic: false
+    secrets:
+      DATABASE_URL: "{{ vault_database_url }}"
+
+- name: What is there
+  slipway.deploy.container_deploy:
+    platform: shop
+    environment: production
+    state: observed
+"""
+
+RETURN = r"""
+actions:
+  description: Each decision, in words; with check mode those that would be taken.
+  returned: success
+  type: list
+  elements: str
+  sample: ["create and start slipway-shop-production-backend-1.1.0-1 (no container of this specification on this side)"]
+containers:
+  description: What was done to each container, and what was read back, by name.
+  returned: success
+  type: dict
+  sample: {"slipway-shop-production-backend-1.1.0-1": {"action": "create", "healthy": true, "port": 20010}}
+timings:
+  description: Milliseconds that each step took.
+  returned: success
+  type: dict
+  sample: {"read": 30.1, "create": 60.2, "start": 250.3, "verify": 500.4}
+observed:
+  description:
+    - What is there. C(engine) with C(ok) and, if not, C(problem); C(sides) with release, version, identity and the
+      replicas of each service; C(releases) that are kept, each with C(ready) for a rollback without any network;
+      C(live_side) as this machine wrote it down; C(images).
+  returned: with O(state=observed)
+  type: dict
+  sample: {"engine": {"ok": true}, "sides": {}, "releases": [], "live_side": "", "images": {}}
+error:
+  description:
+    - What failed. Under C(evidence) a key C(containers) has cause, message and the last log lines of each container.
+  returned: failure
+  type: dict
+  sample: {"cause": "exited", "what": "the container does not run", "remedy": "See its log.", "evidence": {}}
+"""
+
+import base64
+import contextlib
+import json
+import os
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.container.engine import Engine
+from ..module_utils.container.observe import Report, observe
+from ..module_utils.container.spec import Order, Scope, default_identity, parse_services
+from ..module_utils.errors import SlipwayError
+from ..module_utils.state.machine import Machine, ReleaseToken
+from ..module_utils.system import System
+
+RELEASE_OPTIONS = {
+    "id": {"type": "str", "required": True},
+    "token": {"type": "int", "required": True, "no_log": False},
+    "holder": {"type": "dict", "default": {}},
+    "stage": {"type": "str"},
+    "deadline": {"type": "float", "default": 900},
+    "spec": {"type": "dict"},
+    "diagnosis": {"type": "list", "elements": "raw", "default": []},
+    "mark_bad": {"type": "bool", "default": False},
+}
+OPTIONS = {
+    "platform": {"type": "str", "required": True},
+    "environment": {"type": "str", "required": True},
+    "state": {
+        "type": "str",
+        "choices": ["observed", "prepared", "decided", "settled", "reverted"],
+        "default": "prepared",
+    },
+    "side": {"type": "str", "choices": ["blue", "green"]},
+    "live_side": {"type": "str"},
+    "release": {"type": "dict", "options": RELEASE_OPTIONS},
+    "version": {"type": "str", "default": ""},
+    "identity": {"type": "str", "default": ""},
+    "publish": {"type": "str", "default": "0.0.0.0"},
+    "services": {"type": "dict", "default": {}},
+    "secrets": {"type": "str", "default": "", "no_log": True},
+    "keep": {"type": "int", "default": 3},
+    "kept_release": {"type": "str", "default": ""},
+    "images": {"type": "list", "elements": "str", "default": []},
+    "root": {"type": "path", "default": "/var/lib/slipway"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=OPTIONS,
+        supports_check_mode=True,
+        required_if=[("state", state, ("side",)) for state in ("prepared", "decided", "settled", "reverted")],
+    )
+    secrets: dict[str, str] = {}
+    try:
+        secrets.update(read_secrets(module.params["secrets"]))
+        result = run(module.params, secrets, System(), module.check_mode)
+    except SlipwayError as error:
+        module.fail_json(**Report(System(), secrets.values()).clean(error.result()))
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    module.exit_json(**result)
+
+
+def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check: bool) -> dict[str, t.Any]:
+    """Everything but the exit."""
+    if params["state"] == "observed":
+        found = observe(params["platform"], params["environment"], system, images=params["images"], root=params["root"])
+        return {"changed": False, "actions": [], "containers": {}, "timings": {}, "observed": found}
+    order = make_order(params, secrets)
+    if check:
+        return act(order, params, system, None).result()
+    with stage(params, system) as step:
+        if step is not None and params["state"] == "decided" and params["release"]["spec"]:
+            step.decision(params["release"]["spec"])
+        report = act(order, params, system, step or NO_STEP)
+        if step is not None:
+            record_outcome(order, params, step)
+    return report.result()
+
+
+def read_secrets(encoded: str) -> dict[str, str]:
+    """The secrets, decoded; what they are never shows in an error."""
+    try:
+        values = json.loads(base64.b64decode(encoded, validate=True)) if encoded else {}
+        return {str(name): str(value) for name, value in values.items()}
+    except (ValueError, AttributeError):
+        raise SlipwayError(
+            "not readable",
+            obj="secrets",
+            wanted="a JSON object in base64",
+            remedy="Call the module through its action plugin, and give it a mapping.",
+            cause="invalid",
+        ) from None
+
+
+def make_order(params: dict[str, t.Any], secrets: dict[str, str]) -> Order:
+    """The options, checked, with their defaults."""
+    services = parse_services(params["services"], params["side"])
+    identity = params["identity"] or default_identity(services, params["version"])
+    release = params["release"] or {}
+    directory = os.path.join(params["root"], params["platform"], params["environment"])
+    return Order(
+        scope=Scope(params["platform"], params["environment"], directory),
+        side=params["side"],
+        release=release.get("id") or f"{params['version'] or 'alone'}-{identity[:12]}-{params['side']}",
+        version=params["version"],
+        identity=identity,
+        publish=params["publish"],
+        services=services,
+        secrets=secrets,
+        keep=params["keep"],
+        live_side=params["live_side"],
+        deadline=float(release.get("deadline") or 900),
+        kept_release=params["kept_release"],
+    )
+
+
+@contextlib.contextmanager
+def stage(params: dict[str, t.Any], system: System) -> t.Iterator[t.Any]:
+    """The stage of the release, or this machine's lock alone (then there is no step)."""
+    machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
+    release = params["release"]
+    if release is None:
+        with machine.alone():
+            yield None
+    else:
+        name = release["stage"] or params["state"]
+        with machine.stage(ReleaseToken.parse(release), name, release["deadline"]) as step:
+            yield step
+
+
+class NoStep:
+    """Where there is no release there is no journal."""
+
+    def note(self, event: str, **data: t.Any) -> None:
+        """Nothing."""
+
+
+NO_STEP = NoStep()
+
+
+def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> Report:
+    """Do what the state asks for; without a step, only say what would be done."""
+    check = step is None
+    if not order.services:
+        return Report(system, ())
+    if params["state"] == "prepared":
+        from ..module_utils.container.prepare import prepare
+
+        return prepare(order, system, Engine(), prober(order, system), check=check)
+    from ..module_utils.container.sides import decide, revert, settle
+
+    if params["state"] == "decided":
+        return decide(order, system, Engine(), (step or NO_STEP).note, check=check)
+    return (settle if params["state"] == "settled" else revert)(order, system, Engine(), check=check)
+
+
+def prober(order: Order, system: System) -> t.Callable[[t.Sequence[t.Any]], list[t.Any]]:
+    """The probe engine, in the words of the container engine."""
+
+    def probe(checks: t.Sequence[t.Any]) -> list[t.Any]:
+        from ..module_utils.container.engine import parallel
+        from ..module_utils.container.verify import Verdict
+        from ..module_utils.probe.loop import check_once, probe_all
+        from ..module_utils.probe.model import Policy, Target
+
+        secrets = tuple(order.secrets.values())
+        targets = [Target(policy=Policy(**check.policy), **check.target) for check in checks]
+        if checks[0].once:
+            results = parallel(
+                lambda item: check_once(item, system=system, policy=item.policy, secrets=secrets), targets
+            )
+        else:
+            results = probe_all(targets, system=system, policy=Policy(), secrets=secrets)
+        return [Verdict(r.healthy, r.cause, r.message, r.evidence, r.seconds, r.remedy) for r in results]
+
+    return probe
+
+
+def record_outcome(order: Order, params: dict[str, t.Any], step: t.Any) -> None:
+    """The last words of a release on this machine; its lease goes back when the stage ends."""
+    release = params["release"]
+    about = {"version": order.version, "identity": order.identity, "side": order.side}
+    if params["state"] == "settled":
+        step.outcome("succeeded", **about)
+        step.release_lease()
+    elif params["state"] == "reverted":
+        if release["mark_bad"]:
+            step.mark_bad(order.identity, version=order.version, why=why(release["diagnosis"]))
+        step.outcome("reverted", diagnosis={"failures": release["diagnosis"]}, **about)
+        step.release_lease()
+
+
+def why(diagnosis: t.Sequence[t.Any]) -> str:
+    """The first failure in a sentence."""
+    first = diagnosis[0] if diagnosis else "it was reverted"
+    return str(first.get("message") or first) if isinstance(first, dict) else str(first)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_plan
+short_description: Decide what a run does, over what was read of all machines
+version_added: 0.1.0
+author: Slipway maintainers (@slipway)
+description:
+  - Looks at what M(slipway.deploy.release_state) has read of every machine of the inventory, and decides whether an
+    interrupted release has to be brought to its end first, whether there is nothing to do, or what is released.
+  - Refuses with every problem at once, before anything is touched. Ways of running a play that would reach a part of the
+    platform only (C(--limit), C(--tags), C(--start-at-task), a C(serial), another strategy than linear) are refused.
+  - Runs on the controller only; use it with C(run_once).
+options:
+  config:
+    description: What M(slipway.deploy.config) returned as RV(slipway.deploy.config#module:config).
+    type: dict
+    required: true
+  register:
+    description: Name of the variable in which every machine has its result of M(slipway.deploy.release_state).
+    type: str
+    required: true
+  goal:
+    description: What is wanted.
+    type: str
+    choices: [deploy, rollback]
+    default: deploy
+  again:
+    description: Whether this run has already brought an interrupted release to its end.
+    type: bool
+    default: false
+attributes:
+  check_mode:
+    description: Can run in check mode and returns the same as without it.
+    support: full
+  diff_mode:
+    description: Has nothing to show, because it changes nothing on a machine.
+    support: none
+  idempotent:
+    description: The same results give the same answer.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Decide what this run does
+  slipway.deploy.release_plan:
+    config: "{{ site.config }}"
+    register: read
+    goal: deploy
+  register: plan
+  run_once: true
+"""
+
+RETURN = r"""
+action:
+  description: V(finish) when an interrupted release comes first, V(release), or V(nothing).
+  returned: success
+  type: str
+  sample: release
+first:
+  description: Course (V(forward), V(settle) or V(undo)) and target of an interrupted release; null when there is none.
+  returned: success
+  type: dict
+  sample: null
+target:
+  description: All that the stages of the release need; frozen in the journals at the decision. Null unless RV(action=release).
+  returned: success
+  type: dict
+  sample: {id: 1.1.0-20261123T121400Z-3fa9, version: 1.1.0, side: green, live_side: blue}
+takeover:
+  description: Leases that may be taken over, because their holder ran on this controller and is gone.
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+say:
+  description: The plan in words.
+  returned: success
+  type: list
+  elements: str
+  sample: ["shop/production: 1.0.0 on blue -> 1.1.0 on green"]
+error:
+  description: Why it was refused; all problems stand under C(evidence.problems).
+  returned: failure
+  type: dict
+  sample: {cause: refused, what: deploy refused before anything was touched, evidence: {problems: []}}
+"""
+
+# This file holds the documentation; the code is the action plugin of the same name and runs on the controller.

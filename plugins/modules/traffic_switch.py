@@ -1,0 +1,549 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: traffic_switch
+short_description: Move traffic between the two sides of a platform
+version_added: "0.1.0"
+author: "Slipway maintainers (@slipway)"
+description:
+  - Moves the traffic of a platform between its sides V(blue) and V(green) on the proxy of this machine, by weights.
+    Each side gets its share of the requests of every service, however many servers it has.
+  - The order is always the same. The configuration is brought to what is wanted with the weights as they are. The
+    proxy itself must see every server healthy that is to get traffic. The weights are moved, read back and written
+    down. Then the new side is watched by real traffic while the old side drains.
+  - With HAProxy the weights move at run time, and a reload happens only for a new structure (hosts, replicas, routes,
+    address to listen on). The configuration and a state file per backend carry the weights over a reload, a restart
+    and a reboot, also when the state file is missing, cut or old.
+  - With nginx every change is a reload, which closes idle keep-alive connections.
+  - What belongs to Slipway lies in files of its own beside a hand-written configuration, which is only read.
+attributes:
+  check_mode:
+    support: full
+    description: Reads the proxy and predicts the actions; whether servers are healthy is not predicted.
+  diff_mode:
+    support: full
+    description: Shows the weights and the file of the platform before and after. Values of check headers are hidden.
+  idempotent:
+    support: full
+    description: The same weights again send no command that changes anything.
+options:
+  platform:
+    description: The platform. Small letters, digits and hyphens.
+    type: str
+    required: true
+  environment:
+    description: The environment. Small letters, digits and hyphens.
+    type: str
+    required: true
+  provider:
+    description: The proxy that moves the traffic.
+    type: str
+    choices: [haproxy, nginx]
+    default: haproxy
+  state:
+    description:
+      - V(observed) only reads; it needs O(platform) and O(environment) alone.
+      - V(configured) brings the structure to what is wanted; the weights of a platform that the proxy knows stay, a new
+        one starts with O(weights).
+      - V(switched) also brings the weights to O(weights).
+    type: str
+    choices: [observed, configured, switched]
+    default: switched
+  proxy:
+    description:
+      - Whether this machine has the proxy. With V(false) nothing is done, but O(release) is honoured, so that one task
+        over all machines of a platform renews the lease everywhere.
+    type: bool
+    default: true
+  listen:
+    description: The port that the proxy listens on for this platform.
+    type: int
+    default: 80
+  bind:
+    description: The address that the proxy listens on; V(*) means all of IPv4.
+    type: str
+    default: "*"
+  routes:
+    description:
+      - Which requests go to which service. A route with a host goes before one without, then the longest path.
+      - A request without a route is answered with status 404.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: A path and all below it; V(/api) means C(/api) and C(/api/…), not C(/apis).
+        type: str
+        default: /
+      service:
+        description: A key of O(services).
+        type: str
+        required: true
+      host:
+        description: Only requests for this host.
+        type: str
+  services:
+    description:
+      - The services with traffic, by name. Each has C(health) and C(sides).
+      - C(health) is the proxy's own check with C(path) (default C(/)), C(status) (a list, default C([200])), C(headers)
+        (a dictionary; C(Host) is the first host of O(routes) or C(localhost) by default) and C(timeout) in seconds
+        (default 2).
+      - C(sides) has C(blue) and C(green), each a list of servers with C(name) (begins with the side and an underscore),
+        C(address) and C(port). A server that has traffic keeps the address it is known by until it is idle.
+    type: dict
+    default: {}
+  weights:
+    description:
+      - The share of each side, V(0) to V(100); never both zero. Any split is possible. Required for O(state=switched).
+    type: dict
+    suboptions:
+      blue:
+        description: The share of blue.
+        type: int
+        default: 0
+      green:
+        description: The share of green.
+        type: int
+        default: 0
+  gate:
+    description: Seconds in which the proxy must see every server healthy that had no traffic and is to get some.
+    type: float
+    default: 30.0
+  watch:
+    description: Judge the new side by real traffic after the shift. Without it nothing is watched.
+    type: dict
+    suboptions:
+      bake:
+        description: Seconds to watch for.
+        type: float
+        default: 10.0
+      interval:
+        description: Seconds between two looks.
+        type: float
+        default: 0.5
+      max_error_ratio:
+        description: Failed requests per request that are tolerated, for each service and for all together.
+        type: float
+        default: 0.02
+      min_requests:
+        description: Fewer requests than this are not judged.
+        type: int
+        default: 50
+  revert_on_watch:
+    description: Whether the weights from before come back at once when the watch fails. The module fails either way.
+    type: bool
+    default: true
+  drain:
+    description:
+      - Wait until the old side has no request left. Without it nothing is waited for. What remains at the deadline is
+        told in RV(drain.remaining) and is no error; stop the program gracefully then.
+    type: dict
+    suboptions:
+      deadline:
+        description: Seconds to wait at most, from the shift on.
+        type: float
+        default: 10.0
+  release:
+    description:
+      - Act as a stage of this release. The machine's lock is checked, its lease renewed and the stage journaled.
+    type: dict
+    suboptions:
+      id:
+        description: The release.
+        type: str
+        required: true
+      token:
+        description: Its fencing token.
+        type: int
+        required: true
+      holder:
+        description: Who holds the lease.
+        type: dict
+        default: {}
+      stage:
+        description: The name of the stage.
+        type: str
+        default: shift
+      deadline:
+        description: Seconds that the stage may take.
+        type: float
+        required: true
+  root:
+    description: Directory of all that Slipway remembers on this machine.
+    type: path
+    default: /var/lib/slipway
+  config_dir:
+    description:
+      - Directory of Slipway's own files, C(/etc/haproxy/slipway.d) or C(/etc/nginx/slipway.d) by default. HAProxy must
+        be started with C(-f) and this directory after its own file.
+    type: path
+  main_config:
+    description: HAProxy's hand-written configuration, which is only read. C(/etc/haproxy/haproxy.cfg) by default.
+    type: path
+  socket:
+    description: The stats socket that Slipway configures. C(/run/haproxy/slipway.sock) by default.
+    type: path
+  include_file:
+    description: The file that includes nginx's O(config_dir). C(/etc/nginx/conf.d/slipway.conf) by default.
+    type: path
+  pid_file:
+    description: nginx's pid file, C(/run/nginx.pid) by default.
+    type: path
+  log_dir:
+    description: Where nginx's access log of the platform is written, C(/var/log/nginx) by default.
+    type: path
+  check_command:
+    description:
+      - Checks the configuration. C(haproxy -c) (the files follow as C(-f) arguments) or C(nginx -t -q) by default.
+    type: list
+    elements: str
+  reload_command:
+    description: Reloads the proxy. C(systemctl reload haproxy) or C(systemctl reload nginx) by default.
+    type: list
+    elements: str
+"""
+
+EXAMPLES = r"""
+- name: All traffic to green, watched and drained
+  slipway.deploy.traffic_switch:
+    platform: shop
+    environment: production
+    listen: 80
+    routes:
+      - path: /api
+        service: backend
+    services:
+      backend:
+        health:
+          path: /health
+        sides:
+          blue:
+            - name: blue_app1_1
+              address: 10.1.2.3
+              port: 20000
+          green:
+            - name: green_app1_1
+              address: 10.1.2.3
+              port: 20010
+    weights:
+      blue: 0
+      green: 100
+    watch:
+      bake: 10
+    drain:
+      deadline: 10
+
+- name: What is live
+  slipway.deploy.traffic_switch:
+    platform: shop
+    environment: production
+    state: observed
+"""
+
+RETURN = r"""
+actions:
+  description: Every decision in words.
+  returned: O(state=configured) and O(state=switched)
+  type: list
+  elements: str
+  sample: ["slipway_shop_production_backend/green_app1_1 weight 0 to 100"]
+weights_before:
+  description: The share of each side of each service before, read back.
+  returned: O(state=configured) and O(state=switched)
+  type: dict
+  sample: {"backend": {"blue": 100, "green": 0}}
+weights:
+  description: The share of each side of each service now (in check mode, as it would be), in percent.
+  returned: success
+  type: dict
+  sample: {"backend": {"blue": 0, "green": 100}}
+live_side:
+  description: The side with all traffic, V(mixed), or nothing when the proxy does not know the platform.
+  returned: success
+  type: str
+  sample: green
+reloaded:
+  description: Whether the proxy was reloaded (in check mode, would be), which closes idle keep-alive connections.
+  returned: O(state=configured) and O(state=switched)
+  type: bool
+  sample: false
+switched_ms:
+  description: Milliseconds that the command and its read-back took; nothing when no weight had to move.
+  returned: O(state=switched), not in check mode
+  type: float
+  sample: 0.9
+watch:
+  description: How real traffic judged the new side; nothing without O(watch).
+  returned: O(state=switched), not in check mode
+  type: dict
+  contains:
+    ok:
+      description: Whether it passed.
+      returned: always
+      type: bool
+      sample: true
+    cause:
+      description: V(watch_errors), V(watch_down), V(watch_weights), or empty.
+      returned: always
+      type: str
+      sample: ""
+    evidence:
+      description: What proves the cause.
+      returned: always
+      type: dict
+      sample: {}
+    judged:
+      description: Whether there were enough requests to judge by.
+      returned: always
+      type: bool
+      sample: true
+    seconds:
+      description: How long it was watched.
+      returned: always
+      type: float
+      sample: 10.0
+    requests:
+      description: Requests sent to the new side since the shift.
+      returned: always
+      type: int
+      sample: 4321
+    errors:
+      description: Those that failed.
+      returned: always
+      type: int
+      sample: 0
+    services:
+      description: The same by service, with the kinds of failure.
+      returned: always
+      type: dict
+      sample: {"backend": {"requests": 4321, "5xx": 0, "failed_connections": 0, "failed_responses": 0}}
+drain:
+  description: How the old side became empty; nothing without O(drain).
+  returned: O(state=switched), not in check mode
+  type: dict
+  contains:
+    empty:
+      description: Whether it did before the deadline.
+      returned: always
+      type: bool
+      sample: true
+    seconds:
+      description: When, counted from the shift; nothing when it did not.
+      returned: always
+      type: float
+      sample: 0.31
+    remaining:
+      description: Sessions that remained, by server.
+      returned: always
+      type: dict
+      sample: {"slipway_shop_production_backend/blue_app1_1": 2}
+reverted:
+  description: Whether the weights from before were brought back because the watch failed.
+  returned: O(state=switched), not in check mode, also on a failed watch
+  type: bool
+  sample: false
+running:
+  description: Whether the proxy runs and answers.
+  returned: O(state=observed)
+  type: bool
+  sample: true
+version:
+  description: The proxy's version.
+  returned: O(state=observed)
+  type: str
+  sample: 2.6.12-1+deb12u4
+problems:
+  description: What would stop a release, each with C(cause), C(message) and C(remedy).
+  returned: O(state=observed)
+  type: list
+  elements: dict
+  sample: [{"cause": "proxy_not_running", "message": "HAProxy is not running.", "remedy": "systemctl start haproxy"}]
+notices:
+  description: What one should know before a release.
+  returned: O(state=observed)
+  type: list
+  elements: str
+  sample: []
+servers:
+  description: The servers as the proxy has them.
+  returned: O(state=observed)
+  type: list
+  elements: dict
+  sample: [{"service": "backend", "name": "green_app1_1", "side": "green", "weight": 100, "status": "UP"}]
+error:
+  description: The parts of the message (C(what), C(object), C(actual), C(wanted), C(remedy), C(cause), C(evidence)).
+  returned: failure
+  type: dict
+  sample: {"cause": "gate", "object": "slipway_shop_production_backend/green_app1_1"}
+"""
+
+import contextlib
+import json
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils.errors import SlipwayError
+from ..module_utils.system import System
+from ..module_utils.traffic.factory import PROVIDERS, provider
+from ..module_utils.traffic.haproxy_config import masked
+from ..module_utils.traffic.model import build_traffic
+from ..module_utils.traffic.switch import Drain, Watch, configure, switch
+
+SETTINGS = (
+    "root",
+    "config_dir",
+    "main_config",
+    "socket",
+    "include_file",
+    "pid_file",
+    "log_dir",
+    "check_command",
+    "reload_command",
+)
+
+
+def argument_spec() -> dict[str, t.Any]:
+    """The options, as documented above."""
+    return {
+        "platform": {"type": "str", "required": True},
+        "environment": {"type": "str", "required": True},
+        "provider": {"type": "str", "choices": list(PROVIDERS), "default": "haproxy"},
+        "state": {"type": "str", "choices": ["observed", "configured", "switched"], "default": "switched"},
+        "proxy": {"type": "bool", "default": True},
+        "listen": {"type": "int", "default": 80},
+        "bind": {"type": "str", "default": "*"},
+        "routes": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "path": {"type": "str", "default": "/"},
+                "service": {"type": "str", "required": True},
+                "host": {"type": "str"},
+            },
+        },
+        "services": {"type": "dict", "default": {}},
+        "weights": {
+            "type": "dict",
+            "options": {"blue": {"type": "int", "default": 0}, "green": {"type": "int", "default": 0}},
+        },
+        "gate": {"type": "float", "default": 30.0},
+        "watch": {
+            "type": "dict",
+            "options": {
+                "bake": {"type": "float", "default": 10.0},
+                "interval": {"type": "float", "default": 0.5},
+                "max_error_ratio": {"type": "float", "default": 0.02},
+                "min_requests": {"type": "int", "default": 50},
+            },
+        },
+        "revert_on_watch": {"type": "bool", "default": True},
+        "drain": {"type": "dict", "options": {"deadline": {"type": "float", "default": 10.0}}},
+        "release": {
+            "type": "dict",
+            "options": {
+                "id": {"type": "str", "required": True},
+                "token": {"type": "int", "required": True, "no_log": False},
+                "holder": {"type": "dict", "default": {}},
+                "stage": {"type": "str", "default": "shift"},
+                "deadline": {"type": "float", "required": True},
+            },
+        },
+        "root": {"type": "path", "default": "/var/lib/slipway"},
+        "config_dir": {"type": "path"},
+        "main_config": {"type": "path"},
+        "socket": {"type": "path"},
+        "include_file": {"type": "path"},
+        "pid_file": {"type": "path"},
+        "log_dir": {"type": "path"},
+        "check_command": {"type": "list", "elements": "str"},
+        "reload_command": {"type": "list", "elements": "str"},
+    }
+
+
+@contextlib.contextmanager
+def stage(module: AnsibleModule, system: System) -> t.Iterator[None]:
+    """The release's stage on this machine, when there is a release and something may be written."""
+    release = module.params["release"]
+    if release is None or module.check_mode or module.params["state"] == "observed":
+        yield
+        return
+    from ..module_utils.state.machine import Machine, ReleaseToken
+
+    params = module.params
+    machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
+    with machine.stage(ReleaseToken.parse(release), stage=release["stage"], deadline=release["deadline"]):
+        yield
+
+
+def act(module: AnsibleModule, system: System) -> dict[str, t.Any]:
+    """What O(state) says, on the proxy of this machine."""
+    params = module.params
+    if not params["proxy"]:
+        return {"changed": False, "actions": []}
+    proxy = provider(
+        params["provider"],
+        system,
+        platform=params["platform"],
+        environment=params["environment"],
+        settings={name: params[name] for name in SETTINGS},
+    )
+    if params["state"] == "observed":
+        return {"changed": False, **proxy.observe()}
+    traffic = build_traffic(params)
+    if not traffic.services:
+        return {"changed": False, "actions": ["no service with traffic"], "weights": {}, "live_side": None}
+    if params["state"] == "configured":
+        result = configure(proxy, traffic, check=module.check_mode)
+    elif traffic.weights is None:
+        raise SlipwayError("missing", obj="weights", remedy="Say which side is to serve.", cause="invalid")
+    else:
+        watch = params["watch"] and Watch(revert=params["revert_on_watch"], **params["watch"])
+        drain = params["drain"] and Drain(**params["drain"])
+        result = switch(
+            proxy, system, traffic, gate=params["gate"], watch=watch, drain=drain, check=module.check_mode
+        )
+    return with_diff(result, params)
+
+
+def with_diff(result: dict[str, t.Any], params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Weights and file as a diff; the texts themselves are not part of the result."""
+    texts = result.pop("config")
+    file = f"{params['provider']}: {params['platform']}-{params['environment']}"
+    result["diff"] = [
+        {
+            "before_header": "weights",
+            "after_header": "weights",
+            "before": json.dumps(result["weights_before"], indent=1, sort_keys=True) + "\n",
+            "after": json.dumps(result["weights"], indent=1, sort_keys=True) + "\n",
+        },
+        {
+            "before_header": file,
+            "after_header": file,
+            "before": masked(texts["before"]),
+            "after": masked(texts["after"]),
+        },
+    ]
+    return result
+
+
+def main() -> t.NoReturn:
+    """One call, one exit."""
+    module = AnsibleModule(argument_spec(), supports_check_mode=True)
+    system = System()
+    try:
+        with stage(module, system):
+            result = act(module, system)
+    except SlipwayError as error:
+        module.fail_json(**error.result())
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

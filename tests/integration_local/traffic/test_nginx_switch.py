@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moving traffic with a real nginx."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchFailed, Watch
+
+from .conftest import App, Load, RealNginx, get, until, websocket
+
+GREEN = {"blue": 0, "green": 100}
+BLUE = {"blue": 100, "green": 0}
+
+
+def test_a_release_goes_live_and_the_same_again_changes_nothing(
+    nginx: RealNginx, blue: App, green: App, port: int
+) -> None:
+    by_hand = nginx.main.read_bytes()
+    params = nginx.params(port, [blue], [green])
+    assert nginx.switch(params)["changed"] and get(port) == (200, "blue")
+    result = nginx.switch({**params, "weights": GREEN}, drain=5.0)
+    assert result["reloaded"] and result["drain"]["empty"] and get(port) == (200, "green")
+    print("switched_ms", result["switched_ms"])
+    result = nginx.switch({**params, "weights": GREEN})
+    assert (result["changed"], result["actions"], result["reloaded"]) == (False, [], False)
+    seen = nginx.provider().observe()
+    assert (seen["running"], seen["problems"], seen["live_side"]) == (True, [], "green") and seen["notices"]
+    assert nginx.main.read_bytes() == by_hand
+
+
+def test_a_shift_under_load_fails_no_request_but_closes_idle_connections(
+    nginx: RealNginx, blue: App, green: App, port: int
+) -> None:
+    params = nginx.params(port, [blue], [green])
+    nginx.switch(params)
+    with Load(port) as load:
+        load.seen(50)
+        nginx.switch({**params, "weights": GREEN}, drain=5.0)
+        load.seen(50)
+    assert all(status == 200 for status, _name in load.answers) and load.answers[-1] == (200, "green")
+    assert [failure for failure in load.failures if "RemoteDisconnected" not in failure and "Reset" not in failure] == []
+
+
+def test_weights_split_the_traffic(nginx: RealNginx, blue: App, green: App, port: int) -> None:
+    nginx.switch({**nginx.params(port, [blue], [green]), "weights": {"blue": 50, "green": 50}})
+    answers = [get(port)[1] for _each in range(100)]
+    assert {"blue", "green"} == set(answers)
+    assert nginx.provider().observe()["weights"] == {"backend": {"blue": 50, "green": 50}}
+
+
+def test_an_unready_side_gets_no_traffic(nginx: RealNginx, blue: App, green: App, port: int) -> None:
+    params = nginx.params(port, [blue], [green])
+    nginx.switch(params)
+    green.health = 503
+    with pytest.raises(SlipwayError) as refused:
+        nginx.switch({**params, "weights": GREEN}, gate=0.3)
+    assert refused.value.cause == "gate" and "503" in refused.value.message and green.served == 0
+
+
+def test_a_drain_waits_for_the_slow_request_and_reports_a_websocket(
+    nginx: RealNginx, blue: App, green: App, port: int
+) -> None:
+    params = nginx.params(port, [blue], [green])
+    nginx.switch(params)
+    slow: list[tuple[int, str]] = []
+    client = threading.Thread(target=lambda: slow.append(get(port, "/slow")))
+    client.start()
+    until(lambda: blue.waiting == 1, "the slow request to arrive")
+    threading.Timer(0.5, blue.release.set).start()
+    result = nginx.switch({**params, "weights": GREEN}, drain=10.0)
+    client.join()
+    assert result["drain"]["empty"] and slow == [(200, "blue")]
+    stream = websocket(port)
+    result = nginx.switch({**params, "weights": BLUE}, drain=0.3)
+    assert not result["drain"]["empty"] and len(result["drain"]["remaining"]) == 1
+    stream.close()
+
+
+def test_a_watch_that_sees_500s_takes_the_traffic_back(nginx: RealNginx, blue: App, green: App, port: int) -> None:
+    params = nginx.params(port, [blue], [green])
+    nginx.switch(params)
+    green.status = 500
+    with Load(port), pytest.raises(SwitchFailed) as failed:
+        nginx.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.05, 0.02, 20, True))
+    assert failed.value.cause == "watch_errors" and failed.value.result()["reverted"]
+    assert get(port) == (200, "blue")
+
+
+def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: int) -> None:
+    api = App("api")
+    params = nginx.params(port, [blue], [green])
+    server = {"name": "blue_app1_1", "address": "127.0.0.1", "port": api.port}
+    params["services"]["api"] = {"health": {"path": "/health"}, "sides": {"blue": [server]}}
+    params["routes"] = [
+        {"path": "/", "service": "backend", "host": "shop.example.com"},
+        {"path": "/api", "service": "api", "host": None},
+    ]
+    nginx.switch(params)
+    host = {"Host": "shop.example.com"}
+    assert [get(port, path)[0] for path in ("/api", "/api/x", "/apix", "/")] == [200, 200, 404, 404]
+    assert (get(port, "/api/x"), get(port, "/x", **host), get(port, "/api", **host)) == (
+        (200, "api"), (200, "blue"), (200, "api"),
+    )  # fmt: skip
+    api.stop()
+
+
+def test_a_configuration_that_nginx_refuses_is_not_left_in_place(
+    nginx: RealNginx, blue: App, green: App, port: int
+) -> None:
+    params = nginx.params(port, [blue], [green])
+    nginx.switch(params)
+    file = nginx.dir / "slipway.d" / "shop-production.conf"
+    before = file.read_bytes()
+    (nginx.dir / "conf.d" / "by-hand.conf").write_text("no such directive;\n")
+    with pytest.raises(SlipwayError) as refused:
+        nginx.switch({**params, "weights": GREEN})
+    assert refused.value.cause == "config_invalid" and "no" in refused.value.message and file.read_bytes() == before
+    assert get(port) == (200, "blue")
+
+
+def test_a_reload_that_keeps_the_old_configuration_is_found_out(
+    nginx: RealNginx, blue: App, green: App, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = nginx.params(port, [blue], [green])
+    nginx.switch(params)
+    settings = nginx.settings()
+    monkeypatch.setattr(nginx, "settings", lambda: {**settings, "reload_command": ["true"]})
+    monkeypatch.setattr(
+        "ansible_collections.slipway.deploy.plugins.module_utils.traffic.nginx.RELOAD_SECONDS", 0.3
+    )
+    with pytest.raises(SlipwayError) as failed:
+        nginx.switch({**params, "weights": GREEN})
+    assert failed.value.cause == "reload_failed" and nginx.provider().observe()["live_side"] == "blue"
+    assert nginx.provider().observe()["problems"] == []
+
+
+def test_nginx_not_running_is_a_problem_with_a_remedy(nginx: RealNginx, blue: App, green: App, port: int) -> None:
+    nginx.stop()
+    problems = nginx.provider().observe()["problems"]
+    assert [problem["cause"] for problem in problems] == ["proxy_not_running"] and problems[0]["remedy"]
+    with pytest.raises(SlipwayError) as refused:
+        nginx.switch(nginx.params(port, [blue], [green]))
+    assert refused.value.cause == "proxy_not_running"

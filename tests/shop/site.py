@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A site: examples/shop's own files, with an inventory of lab machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import typing as t
+from pathlib import Path
+
+from tests.lab import Lab
+
+from .images import SHOP
+
+PARTS = ("ansible.cfg", "deploy.yml", "rollback.yml", "status.yml", "unlock.yml", "provision.yml", "production", "staging")
+COLLECTIONS = Path(__file__).resolve().parents[2] / ".cache" / "collections"
+
+
+class Run(t.NamedTuple):
+    """A playbook that has ended."""
+
+    rc: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """The sum of ``changed=`` over the play recap."""
+        recap = self.output.rpartition("PLAY RECAP")[2]
+        return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
+
+
+class Site:
+    """A directory with a site in it.
+
+    :param directory: where; the shop's own directory itself, or a copy of its parts.
+    """
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.lab = lab
+        self.directory = directory
+        if directory != SHOP:
+            for part in PARTS:
+                source, target = SHOP / part, directory / part
+                if source.is_dir():
+                    shutil.copytree(source, target, ignore=shutil.ignore_patterns("lab.yml"), dirs_exist_ok=True)
+                else:
+                    shutil.copy(source, target)
+
+    def write_inventory(
+        self,
+        groups: t.Mapping[str, t.Sequence[str]],
+        variables: t.Mapping[str, t.Any],
+        *,
+        environment: str = "production",
+        user: str = "root",
+        replace: bool = True,
+    ) -> None:
+        """The lab's part of an inventory, beside the one that a person wrote (or, replacing it, instead)."""
+        content = json.loads(self.lab.write_inventory(groups, dict(variables), user).read_text())
+        content["all"]["vars"]["ansible_become"] = user != "root"
+        if replace:
+            (self.directory / environment / "hosts.yml").unlink(missing_ok=True)
+        path = self.directory / environment / "lab.yml"
+        path.write_text(json.dumps(content, indent=2))
+        path.chmod(0o600)
+
+    def command(self, playbook: str, *args: str, environment: str = "production") -> list[str]:
+        """The command a person would type."""
+        return ["ansible-playbook", playbook, "-i", environment, *args]
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        """The environment that playbooks run in: this checkout's collection, or the one in ``SLIPWAY_COLLECTIONS``."""
+        keep = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        collections = os.environ.get("SLIPWAY_COLLECTIONS") or str(COLLECTIONS)
+        return {**keep, "ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_FORCE_COLOR": "0", **extra}
+
+    def start(self, playbook: str, *args: str, **env: str) -> subprocess.Popen[str]:
+        """Start a playbook in a process group of its own."""
+        return subprocess.Popen(
+            self.command(playbook, *args),
+            cwd=self.directory,
+            env=self.environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, playbook: str, *args: str, timeout: float = 600, **env: str) -> Run:
+        """Run a playbook to its end."""
+        process = self.start(playbook, *args, **env)
+        try:
+            output, _none = process.communicate(timeout=timeout)
+        except BaseException:
+            kill(process)
+            raise
+        return Run(process.returncode, output)
+
+    def deploy(self, version: str, *args: str, **env: str) -> Run:
+        """``ansible-playbook deploy.yml -i production -e slipway_version=…``."""
+        return self.run("deploy.yml", "-e", f"slipway_version={version}", *args, **env)
+
+    def report(self, release: str | None = None, environment: str = "production") -> dict[str, t.Any]:
+        """The report of a release, by default of the last one that ended."""
+        directory = self.directory / ".slipway" / f"shop-{environment}"
+        found = sorted(directory.glob(f"{release or '*'}.json"), key=lambda path: path.stat().st_mtime)
+        return t.cast("dict[str, t.Any]", json.loads(found[-1].read_text()))
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """Kill a playbook with SIGKILL, with all its forks (its SSH masters live on, as after a crash)."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
