@@ -6,22 +6,25 @@
 # Makes what a make target needs, and only what is missing:
 #   tools/bootstrap.sh venv NAME FILE…      .venv-NAME from pinned requirements, and the collection's path
 #   tools/bootstrap.sh packages NAME…       distribution packages; none of their services is started
+#   tools/bootstrap.sh python VERSION…      prints the first of these Pythons that is here, or fails
+# SLIPWAY_PYTHON names the interpreter for venv; without it the first of 3.11, 3.12, 3.13 that is here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# apt and dpkg need sbin, which an ordinary user's PATH often lacks.
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
-say() { printf '\033[1m[slipway]\033[0m %s\n' "$*"; }
+say() { printf '\033[1m[slipway]\033[0m %s\n' "$*" >&2; }
 
 # Prints a line every two seconds while a command runs; its output is shown only when it fails.
 quietly() {
-  local title=$1 log started pid
+  local title=$1 log started=$SECONDS last=$SECONDS pid
   shift
   log=$(mktemp)
-  started=$SECONDS
-  "$@" >"$log" 2>&1 &
+  "$@" >"$log" 2>&1 </dev/null &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     sleep 0.2
-    if [ $(((SECONDS - started) % 2)) -eq 0 ] && [ "$SECONDS" != "${last:-$started}" ]; then
+    if [ $((SECONDS - last)) -ge 2 ]; then
       last=$SECONDS
       say "$title … $((SECONDS - started)) s"
     fi
@@ -44,7 +47,7 @@ missing_packages() {
 }
 
 install_packages() {
-  local missing policy=/usr/sbin/policy-rc.d made=
+  local missing policy=/usr/sbin/policy-rc.d made='' status=0
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
   if [ "$(id -u)" != 0 ]; then
@@ -56,7 +59,6 @@ install_packages() {
     chmod 755 $policy
     made=1
   fi
-  local status=0
   quietly "Refreshing the package lists" apt-get update -q || status=$?
   [ $status -ne 0 ] || quietly "Installing ${missing[*]}" \
     env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" || status=$?
@@ -64,15 +66,29 @@ install_packages() {
   return $status
 }
 
+# A version of Python may be on PATH, or only in pyenv's own directory, where its shim does not lead.
 find_python() {
-  local name
-  for name in ${SLIPWAY_PYTHON:-} python3.11 python3.12 python3.13 python3; do
-    if command -v "$name" >/dev/null && "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      command -v "$name"
-      return
-    fi
+  local version candidate
+  for version in "$@"; do
+    for candidate in "python$version" "${PYENV_ROOT:-${HOME:-/root}/.pyenv}"/versions/"$version".*/bin/"python$version"; do
+      if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys' 2>/dev/null; then
+        command -v "$candidate"
+        return
+      fi
+    done
   done
-  say "No Python 3.11 or newer was found. Install python3.11, or name one in SLIPWAY_PYTHON." >&2
+  return 1
+}
+
+any_python() {
+  local python=${SLIPWAY_PYTHON:-}
+  if [ -n "$python" ]; then
+    command -v "$python" && return
+    say "SLIPWAY_PYTHON names $python, which is not here."
+    return 1
+  fi
+  find_python 3.11 3.12 3.13 && return
+  say "No Python 3.11, 3.12 or 3.13 was found. Install python3.11, or name one in SLIPWAY_PYTHON."
   return 1
 }
 
@@ -80,11 +96,14 @@ make_venv() {
   local name=$1 directory=.venv-$1 python stamp files=() file
   shift
   for file in "$@"; do files+=(-r "$file"); done
-  python=$(find_python)
-  stamp=$(cat "$@" <("$python" -VV) | sha256sum | cut -c1-16)
+  python=$(any_python)
+  stamp=$(cat "$@" requirements/constraints.txt <("$python" -VV) | sha256sum | cut -c1-16)
+  mkdir -p .cache
+  exec 9>".cache/venv-$name.lock"
+  flock 9
   if [ "$(cat "$directory/.stamp" 2>/dev/null)" != "$stamp" ]; then
-    if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-      install_packages "$(basename "$(readlink -f "$python")")-venv" || install_packages python3-venv
+    if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian ships it apart
+      install_packages "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
     fi
     rm -rf "$directory"
     quietly "Making $directory" "$python" -m venv "$directory"
@@ -92,6 +111,7 @@ make_venv() {
       "$directory/bin/pip" install --quiet --disable-pip-version-check "${files[@]}"
     printf '%s' "$stamp" >"$directory/.stamp"
   fi
+  exec 9>&-
   mkdir -p .cache/collections/ansible_collections/slipway
   ln -sfn ../../../.. .cache/collections/ansible_collections/slipway/deploy
 }
@@ -99,5 +119,6 @@ make_venv() {
 case ${1:-} in
   venv) shift && make_venv "$@" ;;
   packages) shift && install_packages "$@" ;;
-  *) sed -n '6,8p' "$0" && exit 2 ;;
+  python) shift && find_python "$@" ;;
+  *) sed -n '6,10s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

@@ -15,7 +15,6 @@ import argparse
 import subprocess
 import sys
 import time
-import typing as t
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -77,7 +76,7 @@ def run(command: list[str]) -> None:
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=t.cast(str, __doc__).splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("versions", nargs="+", metavar="VERSION")
     parser.add_argument("--registry", default="shop", help="what comes before /backend:VERSION (default: %(default)s)")
     parser.add_argument("--base", help="one base image for all, with python3, aiohttp, asyncpg and nginx in it")

@@ -12,14 +12,15 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.slipway.deploy.plugins.module_utils.release.report import build, lines
+from ansible_collections.slipway.deploy.plugins.module_utils.release.report import Stage, build, lines
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
 
 display = Display()
 
 
 class ActionModule(ActionBase):
-    """Says how a release went; with C(refusal) it fails, for that is how a refused release ends."""
+    """Says how a release went; with C(refused) it fails, for that is how a refused release ends."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
@@ -27,21 +28,34 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        args = plain(self._task.args)
-        target, refusal = args["target"], args.get("refusal")
-        report = build(target, args["history"], refusal, started=float(target["started"]), ended=time.time())
+        target, refused = plain(self._task.args["target"]), bool(self._task.args.get("refused", False))
+        stages = self._stages(target, (task_vars or {})["hostvars"])
+        report = build(target, stages, refused=refused, started=float(target["started"]), ended=time.time())
         text = "\n".join(lines(report))
         if not self._task.check_mode:
             self._write(report)
-        if not refusal:
+        if not refused:
             display.display(text)
-        result.update(changed=False, failed=bool(refusal), msg=text, report=report)
+        result.update(changed=False, failed=refused, msg=text)
         return result
+
+    def _stages(self, target: dict[str, t.Any], hostvars: t.Any) -> list[Stage]:
+        """The stages of this release that ran, by the results that they left (those of an earlier one may be there too)."""
+        stages = []
+        for name, register in self._task.args["stages"].items():
+            results = {machine: plain(hostvars[machine].get(register)) for machine in target["machines"]}
+            begun = [result["stage"]["started"] for result in results.values() if result and result.get("stage")]
+            if begun and min(begun) >= float(target["started"]):
+                stages.append(Stage(judge(name, results), results))
+        return stages
 
     def _write(self, report: dict[str, t.Any]) -> None:
         """Keep the report in the site, where CI and people find it."""
         directory = os.path.join(os.getcwd(), ".slipway", f"{report['platform']}-{report['environment']}")
-        os.makedirs(directory, mode=0o700, exist_ok=True)
         path = os.path.join(directory, f"{report['release']}.json")
-        with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-            json.dump(report, stream, indent=2, sort_keys=True)
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
+                json.dump(report, stream, indent=2, sort_keys=True)
+        except OSError as error:  # the release is over; that a file cannot be kept here must not make it look failed
+            display.warning(f"the report could not be kept: {error}")

@@ -9,12 +9,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import Verdict, judge
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
-
-# What a stage's result carries that the report shows.
-MEASURED = ("switched_ms", "watch", "drain", "reloaded", "timings")
-
 
 class ActionModule(ActionBase):
     """Reads one registered result of every machine and passes or fails for all of them at once."""
@@ -38,23 +34,7 @@ class ActionModule(ActionBase):
             msg=verdict.message,
             stage_name=verdict.stage,
             seconds=round(verdict.seconds, 3),
-            failures=[failure._asdict() for failure in verdict.failures],
             blames_version=verdict.blames_version,
-            history=[*args.get("history", []), _entry(verdict, results)],
         )
         return result
 
-
-def _entry(verdict: Verdict, results: dict[str, t.Any]) -> dict[str, t.Any]:
-    """One line of the report: the stage, its time, and what the machines measured in it."""
-    return {
-        "stage": verdict.stage,
-        "ok": verdict.ok,
-        "seconds": round(verdict.seconds, 3),
-        "measured": {
-            machine: {key: result[key] for key in MEASURED if result.get(key) is not None}
-            for machine, result in results.items()
-            if result and any(result.get(key) is not None for key in MEASURED)
-        },
-        "failures": [failure._asdict() for failure in verdict.failures],
-    }

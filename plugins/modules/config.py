@@ -81,6 +81,16 @@ config:
       returned: success
       type: str
       sample: 1.4.2
+    model:
+      description: C(slipway_model).
+      returned: success
+      type: str
+      sample: container
+    strategy:
+      description: C(slipway_strategy).
+      returned: success
+      type: str
+      sample: blue_green
     services:
       description: The services with their ports, in the words of M(slipway.deploy.container_deploy).
       returned: success
@@ -119,6 +129,71 @@ config:
       type: list
       elements: str
       sample: [lb1]
+    watch:
+      description: C(slipway_watch).
+      returned: success
+      type: dict
+      sample: {bake: 10.0, interval: 0.5, max_error_ratio: 0.02, min_requests: 50}
+    drain:
+      description: C(slipway_drain).
+      returned: success
+      type: dict
+      sample: {deadline: 10.0}
+    gate:
+      description: C(slipway_gate), in seconds.
+      returned: success
+      type: float
+      sample: 30.0
+    keep:
+      description: C(slipway_keep).
+      returned: success
+      type: int
+      sample: 3
+    preflight:
+      description: C(slipway_preflight), in bytes and seconds.
+      returned: success
+      type: dict
+      sample: {min_free_disk: 1073741824, max_clock_skew: 30.0}
+    lock_wait:
+      description: C(slipway_lock_wait), in seconds.
+      returned: success
+      type: float
+      sample: 0.0
+    site_dir:
+      description: C(slipway_site_dir), absolute.
+      returned: success
+      type: str
+      sample: /home/me/my-site
+    state_root:
+      description: C(slipway_state_root).
+      returned: success
+      type: str
+      sample: /var/lib/slipway
+    database:
+      description: C(slipway_database), with the password in its URL masked; or null.
+      returned: success
+      type: dict
+      sample: {engine: postgresql, url: "postgresql://shop:********@db/shop"}
+    migrations:
+      description: C(slipway_migrations), or null.
+      returned: success
+      type: dict
+      sample: {tool: sql, path: migrations/}
+    rollback_to:
+      description: C(slipway_rollback_to), or null.
+      returned: success
+      type: str
+      sample: 1.3.0
+    allow_bad:
+      description: C(slipway_allow_bad).
+      returned: success
+      type: bool
+      sample: false
+    break_glass:
+      description: C(slipway_break_glass).
+      returned: success
+      type: bool
+      sample: false
     configuration_hash:
       description: SHA-256 of that part of the configuration that matters to what runs.
       returned: success

@@ -13,21 +13,21 @@ author: Slipway maintainers (@slipway)
 description:
   - Prints stages with their durations, how fast the traffic moved and what was watched, and keeps the report as JSON in
     C(.slipway/PLATFORM-ENVIRONMENT/RELEASE.json) of the site.
-  - With O(refusal) it fails, for that is how a refused release ends.
+  - With O(refused=true) it fails, for that is how a refused release ends.
   - Runs on the controller only; use it with C(run_once).
 options:
   target:
     description: The target of the release, see RV(slipway.deploy.release_plan#module:target).
     type: dict
     required: true
-  history:
-    description: What the last verdict returned as RV(slipway.deploy.release_verdict#module:history).
-    type: list
-    elements: dict
-    required: true
-  refusal:
-    description: The verdict that stopped the release.
+  stages:
+    description: Name of every stage, in their order, with the name of the variable in which each machine has its result.
     type: dict
+    required: true
+  refused:
+    description: Whether the release was refused.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Can run in check mode and writes no file.
@@ -44,16 +44,16 @@ EXAMPLES = r"""
 - name: Report
   slipway.deploy.release_report:
     target: "{{ plan.target }}"
-    history: "{{ verdict.history }}"
+    stages: {prepare: container_deploy_prepare, shift: blue_green_cutover_shift}
   run_once: true
 """
 
 RETURN = r"""
-report:
-  description: The report as it was written.
+msg:
+  description: The report in words.
   returned: always
-  type: dict
-  sample: {release: 1.1.0-20261123T121400Z-3fa9, outcome: succeeded, seconds: 3.1, switched_ms: 1.2}
+  type: str
+  sample: "shop/production: 1.1.0 is live on green (was 1.0.0), in 3.1 s on 3 machines"
 """
 
 # This file holds the documentation; the code is the action plugin of the same name and runs on the controller.

@@ -32,11 +32,6 @@ options:
     description: Whether more than half of the machines is enough, as for putting something back.
     type: bool
     default: false
-  history:
-    description: What the verdicts before this one returned as RV(history).
-    type: list
-    elements: dict
-    default: []
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.
@@ -55,7 +50,6 @@ EXAMPLES = r"""
     stage: prepare
     register: container_deploy_prepare
     machines: [app1, app2, lb1]
-    history: []
   register: verdict
   run_once: true
 """
@@ -71,23 +65,11 @@ seconds:
   returned: always
   type: float
   sample: 1.42
-failures:
-  description: Every machine that did not pass, with cause and message.
-  returned: always
-  type: list
-  elements: dict
-  sample: []
 blames_version:
   description: Whether any cause speaks against the version itself, rather than against the infrastructure.
   returned: always
   type: bool
   sample: false
-history:
-  description: One entry a stage so far, with what the machines measured.
-  returned: always
-  type: list
-  elements: dict
-  sample: [{stage: prepare, ok: true, seconds: 1.42, measured: {}, failures: []}]
 """
 
 # This file holds the documentation; the code is the action plugin of the same name and runs on the controller.

@@ -506,9 +506,7 @@ def act(module: AnsibleModule, system: System) -> dict[str, t.Any]:
     else:
         watch = params["watch"] and Watch(revert=params["revert_on_watch"], **params["watch"])
         drain = params["drain"] and Drain(**params["drain"])
-        result = switch(
-            proxy, system, traffic, gate=params["gate"], watch=watch, drain=drain, check=module.check_mode
-        )
+        result = switch(proxy, system, traffic, gate=params["gate"], watch=watch, drain=drain, check=module.check_mode)
     return with_diff(result, params)
 
 

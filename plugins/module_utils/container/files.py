@@ -282,7 +282,7 @@ def _unpack(stream: t.Iterator[bytes], target: str) -> dict[str, int]:
                 continue
             try:
                 data = archive.extractfile(member)
-            except KeyError:  # a link to something outside the directory
+            except (KeyError, RecursionError):  # a link to something outside the directory, or to itself
                 continue
             if data is None:
                 continue

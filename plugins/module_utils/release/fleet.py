@@ -133,12 +133,12 @@ class Fleet:
 
     def kept(self, wanted: str | None, live: Live, problems: list[str]) -> Target | None:
         """The specification of the release to go back to: by id or version, by default the one before the live one."""
-        for release in reversed(self._succeeded()):
+        for release in reversed(self.succeeded()):
             if release["id"] == live.release or release["version"] == live.version:
                 continue
             if wanted is None or wanted in (release["id"], release["version"]):
                 return self._ready(release, problems)
-        known = ", ".join(f"{release['version']} ({release['id']})" for release in self._succeeded()) or "none"
+        known = ", ".join(f"{release['version']} ({release['id']})" for release in self.succeeded()) or "none"
         problems.append(
             f"there is no release {wanted or 'before the live one'} to go back to; kept are: {known}. "
             "Name one with -e slipway_rollback_to=VERSION, or deploy the version anew."
@@ -174,11 +174,12 @@ class Fleet:
                     found[release["id"]] = release
         return sorted(found.values(), key=lambda release: release["token"])
 
-    def _succeeded(self) -> list[Read]:
+    def succeeded(self) -> list[Read]:
+        """The releases that went out well and can be gone back to by their specification, oldest first."""
         return [release for release in self.history() if release["outcome"] == "succeeded" and release["decision"]]
 
     def _last_good(self) -> Read | None:
-        succeeded = self._succeeded()
+        succeeded = self.succeeded()
         return succeeded[-1] if succeeded else None
 
     def _parts(self, part: str) -> list[Read]:

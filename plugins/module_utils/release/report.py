@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import typing as t
 
+from .verdict import Failure, Verdict
+
+
+class Stage(t.NamedTuple):
+    """One stage that ran: the verdict, and the registered result of every machine."""
+
+    verdict: Verdict
+    results: t.Mapping[str, t.Mapping[str, t.Any] | None]
+
+    def measured(self, key: str) -> list[t.Any]:
+        """What the machines measured under a key."""
+        return [result[key] for result in self.results.values() if result and result.get(key) is not None]
+
 
 def build(
-    target: t.Mapping[str, t.Any],
-    history: t.Sequence[t.Mapping[str, t.Any]],
-    refusal: t.Mapping[str, t.Any] | None,
-    *,
-    started: float,
-    ended: float,
+    target: t.Mapping[str, t.Any], stages: t.Sequence[Stage], *, refused: bool, started: float, ended: float
 ) -> dict[str, t.Any]:
     """The report of one release, plain JSON.
 
-    :param history: the entries that the verdicts of all stages left, in their order.
-    :param refusal: the verdict that stopped the release, or None when it succeeded.
+    :param stages: those that ran, in their order.
     :param started: seconds since the epoch, when the run began.
     :param ended: seconds since the epoch, now.
     """
+    switched = [float(value) for stage in stages for value in stage.measured("switched_ms")]
+    watches = [look for stage in stages for look in stage.measured("watch") if look and "requests" in look]
+    drains = [drain for stage in stages for drain in stage.measured("drain") if drain]
     return {
         "release": target["id"],
         "platform": target["platform"],
@@ -30,53 +40,42 @@ def build(
         "version": target["version"],
         "before": target["previous"],
         "side": target["side"],
-        "outcome": "reverted" if refusal else "succeeded",
+        "outcome": "reverted" if refused else "succeeded",
         "started": started,
         "seconds": round(ended - started, 3),
-        "stages": [{key: entry[key] for key in ("stage", "ok", "seconds", "measured")} for entry in history],
-        "switched_ms": _largest(history, "switched_ms"),
-        "watched": _watched(history),
+        "stages": [
+            {
+                "stage": stage.verdict.stage,
+                "ok": stage.verdict.ok,
+                "started": min((result["stage"]["started"] for result in stage.results.values() if result), default=0.0),
+                "seconds": round(stage.verdict.seconds, 3),
+                "timings": {m: result["timings"] for m, result in stage.results.items() if result and result.get("timings")},
+            }
+            for stage in stages
+        ],
+        "switched_ms": max(switched) if switched else None,
+        "watched": {key: sum(look[key] for look in watches) for key in ("requests", "errors")} if watches else None,
+        "drained": all(drain["empty"] for drain in drains) if drains else None,
         "machines": len(target["machines"]),
-        "failures": list(refusal["failures"]) if refusal else [],
+        "failures": [failure._asdict() for stage in stages for failure in stage.verdict.failures],
     }
 
 
 def lines(report: t.Mapping[str, t.Any]) -> list[str]:
     """The report for a terminal."""
     where = f"{report['platform']}/{report['environment']}"
-    before = (report["before"] or {}).get("version") or "nothing"
+    before = (report["before"] or {}).get("version")
     took = f"in {report['seconds']:.1f} s on {report['machines']} machines"
     if report["outcome"] == "succeeded":
-        text = [f"{where}: {report['version']} is live on {report['side']} (was {before}), {took}"]
+        text = [f"{where}: {report['version']} is live on {report['side']} (was {before or 'nothing'}), {took}"]
     else:
-        text = [f"{where}: {report['version']} was refused, {before} serves as before, {took}"]
+        kept = f"{before} serves as before" if before else "nothing was live before"
+        text = [f"{where}: {report['version']} was refused, {kept}, {took}"]
     text.append("  " + "  ".join(f"{stage['stage']} {stage['seconds']:.2f} s" for stage in report["stages"]))
     if report["switched_ms"] is not None:
         text.append(f"  traffic moved and read back in {report['switched_ms']:.1f} ms")
     if report["watched"]:
         watched = report["watched"]
         text.append(f"  watched: {watched['errors']} of {watched['requests']} requests failed on the new side")
-    text += [f"  {failure['machine']}: {failure['message']} [{failure['cause']}]" for failure in report["failures"]]
+    text += [f"  {line}" for failure in report["failures"] for line in Failure(**failure).lines]
     return text
-
-
-def _measured(history: t.Sequence[t.Mapping[str, t.Any]], key: str) -> list[t.Any]:
-    return [
-        measured[key]
-        for entry in history
-        if entry["stage"] == "shift"
-        for measured in entry["measured"].values()
-        if measured.get(key) is not None
-    ]
-
-
-def _largest(history: t.Sequence[t.Mapping[str, t.Any]], key: str) -> float | None:
-    values = _measured(history, key)
-    return max(float(value) for value in values) if values else None
-
-
-def _watched(history: t.Sequence[t.Mapping[str, t.Any]]) -> dict[str, int] | None:
-    looks = [look for look in _measured(history, "watch") if "requests" in look]
-    if not looks:
-        return None
-    return {"requests": sum(look["requests"] for look in looks), "errors": sum(look["errors"] for look in looks)}

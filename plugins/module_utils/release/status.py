@@ -62,6 +62,7 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
 
 def _ready(fleet: Fleet) -> list[str]:
     """The releases that every machine could go back to at once."""
+    good = {release["id"] for release in fleet.succeeded()}
     ready: dict[str, int] = {}
     versions: dict[str, str] = {}
     for machine in fleet.hosts:
@@ -71,7 +72,7 @@ def _ready(fleet: Fleet) -> list[str]:
     names = [
         f"{versions[name]} ({name})"
         for name, count in ready.items()
-        if count == len(fleet.hosts) and name != fleet.live().release
+        if count == len(fleet.hosts) and name != fleet.live().release and name in good
     ]
     return [f"  ready to go back to: {', '.join(sorted(names)) or 'nothing'}"]
 

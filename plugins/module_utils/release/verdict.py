@@ -33,12 +33,22 @@ VERSION_CAUSES = frozenset(
 )
 
 
+SHOWN_BODY = 200  # characters of an answer
+SHOWN_LINES = 5  # of a log
+
+
 class Failure(t.NamedTuple):
     """Why one machine did not pass a stage."""
 
     machine: str
     cause: str
     message: str
+    proof: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The reason, and below it what proves it."""
+        return [f"{self.machine}: {self.message} [{self.cause}]", *(f"    | {line}" for line in self.proof)]
 
 
 class Verdict(t.NamedTuple):
@@ -57,7 +67,7 @@ class Verdict(t.NamedTuple):
         if self.ok:
             return f"{self.stage}: passed on {self.machines} machines"
         lines = [f"{self.stage}: {len(self.failures)} of {self.machines} machines did not pass"]
-        lines += [f"  {failure.machine}: {failure.message} [{failure.cause}]" for failure in self.failures]
+        lines += [f"  {line}" for failure in self.failures for line in failure.lines]
         return "\n".join(lines)
 
 
@@ -91,7 +101,18 @@ def _failure(machine: str, result: t.Mapping[str, t.Any] | None) -> Failure | No
         return Failure(machine, "error", str(result.get("msg", "the stage left no verdict of its own")))
     if stage["ok"]:
         return None
-    return Failure(machine, stage["cause"] or "error", stage["message"] or "failed without a message")
+    message = stage["message"] or "failed without a message"
+    return Failure(machine, stage["cause"] or "error", message, proof(stage.get("evidence") or {}))
+
+
+def proof(evidence: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    """The answer's body and the last log lines out of the evidence of a failed stage."""
+    lines = [f"answered: {evidence['body'].strip()[:SHOWN_BODY]}"] if evidence.get("body") else []
+    for name, about in (evidence.get("containers") or {}).items():
+        log = about.get("logs") or []
+        shown = log.splitlines() if isinstance(log, str) else list(log)
+        lines += [f"last lines of {name}:", *(f"  {line.rstrip()}" for line in shown[-SHOWN_LINES:])] if shown else []
+    return tuple(lines)
 
 
 def _seconds(results: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> float:

@@ -78,7 +78,6 @@ def summarize(records: t.Iterable[Record]) -> JournalView:
     for record in records:
         fence, last = max(fence, record.token), record.seq
         if record.event == "compacted":
-            fence = max(fence, record.data["fence"])
             bad.update(record.data["bad"])
             good = _release_of(record.data["last_good"])
         elif record.event == "marked_bad":
@@ -168,7 +167,8 @@ def _abandon_untouched(releases: dict[str, ReleaseView], newest: str, wall: floa
 def compacted(records: list[Record], keep: int = KEEP_RELEASES) -> list[Record]:
     """The journal without the records before the last releases and the unfinished ones.
 
-    What those records still say (marks, fence, last good release) is kept in one C(compacted) record in their place.
+    What those records still say (marks, last good release) is kept in one C(compacted) record in their place. The fence
+    is that of the newest release, which always stays.
     """
     view = summarize(records)
     wanted = {release.id for release in view.releases[-keep:]} | {release.id for release in view.unfinished}
@@ -179,7 +179,6 @@ def compacted(records: list[Record], keep: int = KEEP_RELEASES) -> list[Record]:
     last = records[first - 1]
     snapshot = {
         "bad": dropped.bad,
-        "fence": dropped.fence,
         "last_good": dropped.last_good._asdict() if dropped.last_good else None,
     }
     return [Record(last.seq, last.wall, "", 0, "", "compacted", snapshot), *records[first:]]

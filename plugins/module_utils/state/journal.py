@@ -277,7 +277,6 @@ class Journal:
         size = t.cast(Parsed, self._parsed).size
         if os.fstat(fd).st_size != size:
             self._system.truncate_fd(fd, size)
-            self._system.fsync_fd(fd)
 
     def _write_or_undo(self, fd: int, line: bytes) -> None:
         try:

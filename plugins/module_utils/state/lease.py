@@ -148,7 +148,7 @@ def resolve(content: bytes | None, records: list[Record]) -> Lock:
     The fence is the higher of the two, so neither a lost nor an old file can take it back. When the file is missing
     or unreadable the lease, too, is read from the journal: a live holder stays protected, and nobody waits for ever.
     """
-    journaled = max((_fence_of(record) for record in records), default=0)
+    journaled = max((record.token for record in records), default=0)
     if content is not None:
         try:
             fence, lease = decode_lock(content)
@@ -157,10 +157,6 @@ def resolve(content: bytes | None, records: list[Record]) -> Lock:
             pass
     lease = _lease_of(records)
     return Lock(journaled, lease, "journal" if records or content is not None else "none")
-
-
-def _fence_of(record: Record) -> int:
-    return max(record.token, int(record.data["fence"])) if "fence" in record.data else record.token
 
 
 def _lease_of(records: list[Record]) -> Lease | None:

@@ -164,7 +164,6 @@ class Machine:
             if plan is None:
                 return None
             session.journal.repair(plan)
-            session.write_lock(session.lock().lease)  # the fence of what is left of both, in a file that is whole
         return plan.done
 
     def mark_bad(self, identity: str, *, version: str, why: str, release: str = "") -> bool:

@@ -35,7 +35,11 @@ def provider(
 
         return Nginx(system, platform, environment, _settings(NginxSettings(), given))
     raise SlipwayError(
-        "unknown provider of traffic", obj="provider", actual=name, wanted=" or ".join(PROVIDERS), cause="unknown_provider"
+        "unknown provider of traffic",
+        obj="provider",
+        actual=name,
+        wanted=" or ".join(PROVIDERS),
+        cause="unknown_provider",
     )
 
 

@@ -60,9 +60,7 @@ class Haproxy(Provider):
         self._socket = socket or HaproxySocket(system, settings.socket)
         self._processes = processes or Processes()
         self._prefix = config.backend_name(platform, environment, "")
-        self._files = Files(
-            system, settings, self._socket, self._processes, platform=platform, environment=environment
-        )
+        self._files = Files(system, settings, self._socket, self._processes, platform=platform, environment=environment)
         self._recheck: set[Key] = set()  # servers whose last check says nothing about what they are now
 
     def lock(self) -> t.ContextManager[None]:
@@ -75,9 +73,14 @@ class Haproxy(Provider):
     def observe(self) -> dict[str, t.Any]:
         """C(running), C(version), C(problems), C(weights), C(servers), C(live_side)."""
         seen: dict[str, t.Any] = {
-            "running": False, "version": "", "problems": [], "notices": [], "weights": {}, "servers": [],
+            "running": False,
+            "version": "",
+            "problems": [],
+            "notices": [],
+            "weights": {},
+            "servers": [],
             "live_side": None,
-        }  # fmt: skip
+        }
         problem = self._problem()
         try:
             rows = [] if problem else [row for row in self._socket.rows() if row.backend.startswith(self._prefix)]
@@ -200,11 +203,6 @@ class Haproxy(Provider):
         rows = self._rows()
         back = {key: plan.before.get(key, 0) for key in plan.after}
         returning = [key for key, weight in back.items() if weight and not plan.after[key]]
-        if not any(back.values()):
-            raise SlipwayError(
-                "there is no side to go back to", obj=self._prefix.rstrip("_"), wanted="a side that had traffic before",
-                remedy="Release a version that works.", cause="nothing_to_revert_to",
-            )  # fmt: skip
         ill = [key for key in returning if key not in rows or not rows[key].ready]
         if ill:
             raise self._gate_error(ill, rows, 0.0)
@@ -238,7 +236,8 @@ class Haproxy(Provider):
 
     def _set_weights(self, current: t.Mapping[Key, int], wanted: t.Mapping[Key, int]) -> None:
         """First those that rise, then those that fall, in one round trip: the service is never without a target."""
-        keys = sorted((key for key in wanted if current.get(key) != wanted[key]), key=lambda key: (not wanted[key], key))
+        differ = [key for key in wanted if current.get(key) != wanted[key]]
+        keys = sorted(differ, key=lambda key: (not wanted[key], key))
         self._socket.order([f"set server {self._name(key)} weight {wanted[key]}" for key in keys])
         found = {key: state.weight for key, state in self._loaded().items()}
         wrong = {self._name(key): found.get(key) for key in wanted if found.get(key) != wanted[key]}
@@ -304,10 +303,13 @@ class Haproxy(Provider):
             return self._diagnose(error)
         if level != "admin":
             return SlipwayError(
-                "the stats socket does not allow changes", obj=self._settings.socket, actual=level, wanted="level admin",
+                "the stats socket does not allow changes",
+                obj=self._settings.socket,
+                actual=level,
+                wanted="level admin",
                 remedy="Remove the other 'stats socket' line for this path; Slipway's own has 'level admin'.",
                 cause="socket_not_writable",
-            )  # fmt: skip
+            )
         return None
 
     def _diagnose(self, error: SlipwayError) -> SlipwayError:
@@ -317,9 +319,11 @@ class Haproxy(Provider):
         running = self._processes.named("haproxy")
         if not running:
             return SlipwayError(
-                "HAProxy is not running", obj=self._settings.socket, remedy="Start it: systemctl start haproxy, and see"
-                " 'journalctl -u haproxy' if it will not.", cause="proxy_not_running",
-            )  # fmt: skip
+                "HAProxy is not running",
+                obj=self._settings.socket,
+                remedy="Start it: systemctl start haproxy, and see 'journalctl -u haproxy' if it will not.",
+                cause="proxy_not_running",
+            )
         if not any(self._settings.config_dir in argument for one in running for argument in one.argv):
             return SlipwayError(
                 "HAProxy runs without Slipway's part of its configuration",
@@ -330,7 +334,7 @@ class Haproxy(Provider):
                 cause="drop_in_missing",
             )
         if not self._files.shared_is_current():
-            return SlipwayError("nothing of Slipway is loaded yet", obj=self._settings.config_dir, cause="unprovisioned")
+            return SlipwayError("nothing is loaded yet", obj=self._settings.config_dir, cause="unprovisioned")
         error.remedy = "Reload HAProxy: systemctl reload haproxy; it then makes the socket again."
         return error
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HAProxy's files that are ours: written durably, checked as a whole, reloaded and confirmed (private to the collection)."""
+"""HAProxy's files that are ours: written, checked as a whole, reloaded and confirmed (private to the collection)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..system import System
 from . import haproxy_config as config
 from .haproxy_socket import HaproxySocket, state_file
 from .model import Traffic
-from .processes import Processes, overlaps
+from .processes import Processes, listen_taken, overlaps
 
 RELOAD_SECONDS = 10.0
 COMMAND_SECONDS = 30.0
@@ -67,7 +67,7 @@ class Files:
         return self._system.read_file(self._shared) == config.shared_text(self._settings.socket).encode()
 
     def persist(self, traffic: Traffic, text: str) -> None:
-        """Make run time durable. State files first, then the configuration that names them: it never names one that is older than itself."""
+        """Make run time durable: state files first, so that the configuration never names one older than itself."""
         self._write_states(traffic)
         self._system.replace_file(self.path, text.encode())
         self._prune_states(traffic)
@@ -86,12 +86,17 @@ class Files:
             mine = (owner.platform, owner.environment) == (traffic.platform, traffic.environment)
             if path == self.path and not mine:
                 raise SlipwayError(
-                    "this file belongs to another platform", obj=path, remedy="Rename one of the two.",
+                    "this file belongs to another platform",
+                    obj=path,
+                    remedy="Rename one of the two.",
                     actual=f"{owner.platform} in {owner.environment}",
-                    wanted=f"{traffic.platform} in {traffic.environment}", cause="file_taken",
-                )  # fmt: skip
+                    wanted=f"{traffic.platform} in {traffic.environment}",
+                    cause="file_taken",
+                )
             if not mine and owner.listen == traffic.listen and overlaps(owner.bind, traffic.bind):
-                raise _listen_taken(traffic, f"platform {owner.platform} in {owner.environment} ({path})")
+                raise listen_taken(
+                    traffic.bind, traffic.listen, f"platform {owner.platform} in {owner.environment} ({path})"
+                )
         owner = config.owner(self.text())
         if owner is not None and (owner.bind, owner.listen) == (traffic.bind, traffic.listen) and self._loaded():
             return  # it is ourselves who listen there
@@ -100,7 +105,7 @@ class Files:
                 who = "an unknown process"
                 if listener.process is not None:
                     who = f"{listener.process.command} (process {listener.process.pid})"
-                raise _listen_taken(traffic, f"{who} on {listener.address}:{listener.port}")
+                raise listen_taken(traffic.bind, traffic.listen, f"{who} on {listener.address}:{listener.port}")
 
     def _write_states(self, traffic: Traffic) -> None:
         self._system.make_directory(self.states)
@@ -177,10 +182,11 @@ class Files:
             if self._system.monotonic() >= deadline:
                 break
             self._system.sleep(POLL)
+        said = f"exit status {done.rc}: {done.stderr.strip()[-500:]}" if done.rc else f"still worker {old_pid or '?'}"
         raise SlipwayError(
             "HAProxy did not come back with the new configuration",
             obj=" ".join(self._settings.reload_command),
-            actual=f"exit status {done.rc}: {done.stderr.strip()[-500:]}" if done.rc else f"still worker {old_pid or '?'}",
+            actual=said,
             wanted=f"a new worker with {self.prefix}* within {RELOAD_SECONDS:g} s",
             remedy="The old file is back in place. Look at 'journalctl -u haproxy'.",
             cause="reload_failed",
@@ -192,17 +198,6 @@ class Files:
         except SlipwayError:
             return set()
         return {(one.backend[len(self.prefix) :], one.name) for one in states if one.backend.startswith(self.prefix)}
-
-
-def _listen_taken(traffic: Traffic, who: str) -> SlipwayError:
-    return SlipwayError(
-        "the address to listen on is taken",
-        obj=f"listen {traffic.bind}:{traffic.listen}",
-        actual=who,
-        wanted="a free address",
-        remedy="Choose another port, or bind each to an address of its own.",
-        cause="listen_taken",
-    )
 
 
 def _alerts(stderr: str) -> str:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is asked of a proxy, typed and validated, and the one abstract class of all of them (private to the collection)."""
+"""What is asked of a proxy, typed and validated, and the abstract class of them all (private to the collection)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import abc
 import ipaddress
 import math
 import re
+import socket
 import typing as t
 
 from ..errors import SlipwayError
@@ -23,8 +24,8 @@ _ADDRESS = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 
-Key = t.Tuple[str, str]  # (service, server)
-Weights = t.Dict[Key, int]
+Key = tuple[str, str]  # (service, server)
+Weights = dict[Key, int]
 
 
 class Server(t.NamedTuple):
@@ -260,8 +261,7 @@ def keep_live_addresses(traffic: Traffic, live: t.Mapping[Key, tuple[str, int]],
             if (address, port) != (server.address, server.port):
                 later = f"{server.address}:{server.port} is taken when it is idle"
                 actions.append(f"{server.service}/{server.name} keeps {address}:{port} while it has traffic; {later}")
-                server = server._replace(address=address, port=port)
-            servers.append(server)
+            servers.append(server._replace(address=address, port=port))
         services.append(service._replace(servers=tuple(servers)))
     return traffic._replace(services=tuple(services))
 
@@ -324,11 +324,24 @@ def _server(service: str, side: str, value: t.Mapping[str, t.Any], where: str) -
 
 
 def _ip(value: object, where: str) -> str:
-    """An address, not a name: a proxy resolves names when it starts, and what it answers could not be compared."""
+    """An address, never a name: proxies resolve names when they start, and their answers could not be compared."""
     try:
         return str(ipaddress.ip_address(str(value).strip("[]")))
     except ValueError:
-        raise _invalid(where, value, "an IP address", "Give the address that the proxy reaches the host by.") from None
+        return resolve(_matching(value, where, _ADDRESS, "an IP address or the name of a host"), where)
+
+
+def resolve(name: str, where: str) -> str:
+    """The address behind a name, as this machine sees it; of several always the same one, IPv4 first.
+
+    :raises SlipwayError: C(dns).
+    """
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError) as error:
+        remedy = "Give the IP address that the proxy reaches the host by."
+        raise SlipwayError(f"no address ({error})", obj=where, actual=name, remedy=remedy, cause="dns") from None
+    return min(found, key=lambda address: (":" in address, address))
 
 
 def _health(value: t.Mapping[str, t.Any], where: str) -> Health:

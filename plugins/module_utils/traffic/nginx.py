@@ -22,7 +22,6 @@ from . import nginx_config as config
 from .haproxy_config import owner
 from .model import (
     Counters,
-    Key,
     Look,
     Plan,
     Provider,
@@ -35,14 +34,14 @@ from .model import (
     side_of,
     wanted_weights,
 )
-from .processes import Process, Processes, overlaps
+from .processes import Process, Processes, listen_taken, overlaps
 
 LOCK_SECONDS = 60.0
 RELOAD_SECONDS = 10.0
 COMMAND_SECONDS = 30.0
 PROBE_INTERVAL = 0.2
 POLL = 0.02
-NOTICE = "nginx switches by a reload, which closes idle keep-alive connections; a client that does not try again notices."
+NOTICE = "nginx switches by a reload, which closes idle keep-alive connections: a client that does not retry notices."
 
 
 class Settings(t.NamedTuple):
@@ -99,9 +98,11 @@ class Nginx(Provider):
         elif lines and not self._is_loaded(self._text()):
             problems.append(
                 SlipwayError(
-                    "on disk, but nginx runs without it", obj=self._file, cause="not_loaded",
+                    "on disk, but nginx runs without it",
+                    obj=self._file,
+                    cause="not_loaded",
                     remedy="Reload nginx, or run traffic_switch: it does.",
-                )  # fmt: skip
+                )
             )
         weights = shares({key: line.weight for key, line in lines.items()}, {key: side_of(key[1]) for key in lines})
         return {
@@ -175,11 +176,6 @@ class Nginx(Provider):
     def revert(self, plan: Plan) -> None:
         """See C(Provider.revert)."""
         back: Weights = {key: plan.before.get(key, 0) for key in plan.after}
-        if not any(back.values()):
-            raise SlipwayError(
-                "there is no side to go back to", obj=self._file, wanted="a side that had traffic before",
-                remedy="Release a version that works.", cause="nothing_to_revert_to",
-            )  # fmt: skip
         returning = [one for one in plan.traffic.servers() if back[one.key] and not plan.after[one.key]]
         ill = self._probe(plan.traffic, returning)
         if ill:
@@ -235,7 +231,7 @@ class Nginx(Provider):
                 "nginx refuses the configuration",
                 obj=self._file,
                 actual=done.stderr.strip()[:1000] or f"exit status {done.rc}",
-                remedy="The old file is back in place. A second default_server on a port (Debian's default site) must go.",
+                remedy="The old file is back. A second default_server on a port (Debian's default site) must go.",
                 cause="config_invalid",
             )
 
@@ -317,28 +313,35 @@ class Nginx(Provider):
         """Other programs only: nginx itself says which of its own files clashes (C(nginx -t))."""
         for path in sorted(glob.glob(os.path.join(self._settings.config_dir, "*.conf"))):
             other = owner((self._system.read_file(path) or b"").decode(errors="replace"))
-            mine = other is None or (other.platform, other.environment) == (traffic.platform, traffic.environment)
-            if other is not None and not mine and (other.listen == traffic.listen or path == self._file):
-                if path == self._file or overlaps(other.bind, traffic.bind):
-                    raise _taken(traffic, f"platform {other.platform} in {other.environment} ({path})")
+            if other is None or other[:2] == (traffic.platform, traffic.environment):
+                continue
+            if path == self._file or (other.listen == traffic.listen and overlaps(other.bind, traffic.bind)):
+                raise listen_taken(
+                    traffic.bind, traffic.listen, f"platform {other.platform} in {other.environment} ({path})"
+                )
         for listener in self._processes.listeners(traffic.listen):
             process = listener.process
             if process is not None and process.command != "nginx" and overlaps(listener.address, traffic.bind):
-                raise _taken(traffic, f"{process.command} (process {process.pid})")
+                raise listen_taken(traffic.bind, traffic.listen, f"{process.command} (process {process.pid})")
 
     def _gate_error(self, ill: t.Mapping[str, str], seconds: float) -> SlipwayError:
         return SlipwayError(
-            "these servers are not healthy, so they get no traffic", obj=", ".join(sorted(ill)),
-            actual="; ".join(sorted(set(ill.values()))), wanted=f"the check's status within {seconds:g} s",
+            "these servers are not healthy, so they get no traffic",
+            obj=", ".join(sorted(ill)),
+            actual="; ".join(sorted(set(ill.values()))),
+            wanted=f"the check's status within {seconds:g} s",
             remedy="Is the port reachable from this machine, and does the check's path answer with a status wanted?",
-            cause="gate", evidence={"servers": dict(ill)},
-        )  # fmt: skip
+            cause="gate",
+            evidence={"servers": dict(ill)},
+        )
 
     def _not_running(self) -> SlipwayError:
         return SlipwayError(
-            "nginx is not running", obj=self._settings.pid_file, cause="proxy_not_running",
+            "nginx is not running",
+            obj=self._settings.pid_file,
+            cause="proxy_not_running",
             remedy="Start it: systemctl start nginx, and see 'journalctl -u nginx' if it will not.",
-        )  # fmt: skip
+        )
 
     def _text(self) -> str:
         return (self._system.read_file(self._file) or b"").decode(errors="replace")
@@ -373,9 +376,7 @@ class Nginx(Provider):
         return said.strip().rpartition("/")[2]
 
 
-def http_get(
-    address: str, port: int, path: str, headers: t.Mapping[str, str], *, timeout: float
-) -> tuple[int, bytes]:
+def http_get(address: str, port: int, path: str, headers: t.Mapping[str, str], *, timeout: float) -> tuple[int, bytes]:
     """One GET without a proxy between, no redirect followed: status and the first bytes of the body."""
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
@@ -384,11 +385,3 @@ def http_get(
         return response.status, response.read(4096)
     finally:
         connection.close()
-
-
-def _taken(traffic: Traffic, who: str) -> SlipwayError:
-    return SlipwayError(
-        "the address to listen on is taken", obj=f"listen {traffic.bind}:{traffic.listen}", actual=who,
-        wanted="a free address", remedy="Choose another port, or bind each to an address of its own.",
-        cause="listen_taken",
-    )  # fmt: skip

@@ -44,7 +44,7 @@ def platform_text(traffic: Traffic, weights: Weights, log: str) -> str:
         f"# slipway-generation: {_GENERATION}",
         f"map $http_upgrade ${name}_connection {{\n    default upgrade;\n    '' '';\n}}",
         _side_map(traffic, name),
-        f"log_format {name} escape=json '{{\"side\":\"${name}_side\",\"service\":\"${name}_service\",\"status\":\"$status\"}}';",
+        f'log_format {name} escape=json \'{{"side":"${name}_side","service":"${name}_service","status":"$status"}}\';',
         *[_upstream(traffic, service, weights) for service in traffic.services],
         _status_server(traffic),
         *[_server(traffic, host, name, log) for host in sorted({route.host for route in traffic.routes} | {""})],
@@ -145,7 +145,8 @@ def _locations(traffic: Traffic, route: Route, name: str) -> list[str]:
     body = f"set ${name}_service {route.service}; proxy_pass http://{_upstream_name(traffic, route.service)};"
     if route.path == "/":
         return [f"    location / {{ {body} }}"]
-    return [f"    location = '{_plain(route.path)}' {{ {body} }}", f"    location ^~ '{_plain(route.path)}/' {{ {body} }}"]
+    path = _plain(route.path)
+    return [f"    location = '{path}' {{ {body} }}", f"    location ^~ '{path}/' {{ {body} }}"]
 
 
 def _plain(path: str) -> str:

@@ -13,6 +13,8 @@ import ipaddress
 import os
 import typing as t
 
+from ..errors import SlipwayError
+
 
 class Process(t.NamedTuple):
     """A running process: its command's name and its arguments."""
@@ -117,6 +119,18 @@ def overlaps(one: str, other: str) -> bool:
     """Whether two addresses to listen on take each other's place: equal, or one of them means all."""
     everything = {"*", "", "0.0.0.0", "::", "[::]"}
     return one in everything or other in everything or one.strip("[]") == other.strip("[]")
+
+
+def listen_taken(bind: str, port: int, who: str) -> SlipwayError:
+    """C(listen_taken): somebody else listens there."""
+    return SlipwayError(
+        "the address to listen on is taken",
+        obj=f"listen {bind}:{port}",
+        actual=who,
+        wanted="a free address",
+        remedy="Choose another port, or bind each to an address of its own.",
+        cause="listen_taken",
+    )
 
 
 def _address(text: str) -> str:

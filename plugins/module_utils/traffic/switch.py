@@ -34,14 +34,19 @@ class Drain(t.NamedTuple):
     deadline: float
 
 
-class SwitchFailed(SlipwayError):
+class SwitchError(SlipwayError):
     """Traffic was moved and the new side found wanting: the error, and beside it what had been done."""
 
     def __init__(self, error: SlipwayError, done: dict[str, t.Any]) -> None:
         super().__init__(
-            error.what, obj=error.obj, actual=error.actual, wanted=error.wanted, remedy=error.remedy,
-            cause=error.cause, evidence=error.evidence,
-        )  # fmt: skip
+            error.what,
+            obj=error.obj,
+            actual=error.actual,
+            wanted=error.wanted,
+            remedy=error.remedy,
+            cause=error.cause,
+            evidence=error.evidence,
+        )
         self._done = done
 
     def result(self) -> dict[str, t.Any]:
@@ -72,7 +77,7 @@ def switch(
     """Bring the weights to what is wanted.
 
     :param gate: seconds in which the proxy must see every server healthy that had no traffic and is to get some.
-    :raises SwitchFailed: C(watch_errors), C(watch_down), C(watch_weights): traffic had been moved.
+    :raises SwitchError: C(watch_errors), C(watch_down), C(watch_weights): traffic had been moved.
     :raises SlipwayError: anything else; traffic was not moved, or the read-back failed and it was moved back.
     """
     if check:
@@ -166,19 +171,27 @@ class Judge:
         if not look.down:
             return None
         return SlipwayError(
-            "servers of the new side fail the proxy's check", obj=", ".join(sorted(look.down)),
-            actual="; ".join(sorted(set(look.down.values()))), wanted="a passed check", cause="watch_down",
-            remedy="Look at the program's log on these hosts.", evidence={"servers": look.down},
-        )  # fmt: skip
+            "servers of the new side fail the proxy's check",
+            obj=", ".join(sorted(look.down)),
+            actual="; ".join(sorted(set(look.down.values()))),
+            wanted="a passed check",
+            cause="watch_down",
+            remedy="Look at the program's log on these hosts.",
+            evidence={"servers": look.down},
+        )
 
     def _weights(self, look: Look) -> SlipwayError | None:
         if not look.weights:
             return None
         return SlipwayError(
-            "somebody else changed the weights that were just set", obj=", ".join(sorted(look.weights)),
-            actual=look.weights, wanted="the weights set", cause="watch_weights",
-            remedy="Find out who else changes this proxy, then run again.", evidence={"weights": look.weights},
-        )  # fmt: skip
+            "somebody else changed the weights that were just set",
+            obj=", ".join(sorted(look.weights)),
+            actual=look.weights,
+            wanted="the weights set",
+            cause="watch_weights",
+            remedy="Find out who else changes this proxy, then run again.",
+            evidence={"weights": look.weights},
+        )
 
     def _errors(self) -> SlipwayError | None:
         """Each service by itself, and all together: a busy one must not hide another's errors."""
@@ -189,12 +202,14 @@ class Judge:
             ratio = delta.errors / max(1, delta.requests, delta.errors)
             if max(delta.requests, delta.errors) >= max(1, watch.min_requests) and ratio > watch.max_error_ratio:
                 return SlipwayError(
-                    "real requests fail on the new side", obj=f"{self._names}: {name}",
+                    "real requests fail on the new side",
+                    obj=f"{self._names}: {name}",
                     actual=f"{delta.errors} errors of {delta.requests} requests",
-                    wanted=f"at most {watch.max_error_ratio:.2%}", cause="watch_errors",
+                    wanted=f"at most {watch.max_error_ratio:.2%}",
+                    cause="watch_errors",
                     remedy="Look at the program's log on the new side.",
                     evidence={one: {**delta.detail, "requests": delta.requests} for one, delta in self._delta.items()},
-                )  # fmt: skip
+                )
         return None
 
 
@@ -244,11 +259,13 @@ def outcome(plan: Plan) -> dict[str, t.Any]:
     }
 
 
-def _undo(provider: Provider, plan: Plan, judge: Judge, done: dict[str, t.Any]) -> SwitchFailed:
+def _undo(provider: Provider, plan: Plan, judge: Judge, done: dict[str, t.Any]) -> SwitchError:
     failure = t.cast(SlipwayError, judge.failure)
     if not judge.revert:
-        return SwitchFailed(failure, done)
+        return SwitchError(failure, done)
     try:
+        if not any(plan.before.get(key) for key in plan.after):
+            raise SlipwayError("no side had traffic before", cause="nothing_to_revert_to")
         with provider.lock():
             provider.revert(plan)
     except SlipwayError as error:
@@ -257,4 +274,4 @@ def _undo(provider: Provider, plan: Plan, judge: Judge, done: dict[str, t.Any]) 
     else:
         done.update(reverted=True, weights=done["weights_before"], live_side=live_side(done["weights_before"]))
         done["actions"].append("the weights from before are back, read back and written down")
-    return SwitchFailed(failure, done)
+    return SwitchError(failure, done)

@@ -12,6 +12,7 @@ import stat
 import time
 
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.container import sides
 from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import Engine
 from ansible_collections.slipway.deploy.plugins.module_utils.container.observe import observe
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
@@ -165,7 +166,8 @@ def test_reverting_stops_the_new_side_and_gives_the_work_back(site):
     assert not site.run("reverted", "green", "r2", services)["changed"]
 
 
-def test_a_worker_that_ends_at_once_is_refused_although_its_restart_policy_starts_it_again(site):
+def test_a_worker_that_ends_at_once_is_refused_although_its_restart_policy_starts_it_again(site, monkeypatch):
+    monkeypatch.setattr(sides, "WORKER_MINIMUM", 30.0)  # its Python may take a while to come up on a busy machine
     site.release("blue", "r1", {"job": site.worker(1)})
     services = {"job": site.worker(2, env={"MODE": "exit"})}
     site.run("prepared", "green", "r2", services)

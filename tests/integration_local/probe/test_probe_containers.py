@@ -29,7 +29,7 @@ Start = t.Callable[..., t.Any]
 
 @pytest.fixture(scope="module")
 def engine() -> t.Iterator[t.Any]:
-    """The engine, with an image that holds a static busybox and nothing else."""
+    """The engine, with a network of our own and an image that holds a static busybox and nothing else."""
     client = docker.from_env()
     busybox = shutil.which("busybox")
     assert busybox, "busybox-static is not installed"
@@ -43,7 +43,9 @@ def engine() -> t.Iterator[t.Any]:
         page.size = 3
         tar.addfile(page, io.BytesIO(b"ok\n"))
     client.api.import_image_from_data(archive.getvalue(), repository=PREFIX, tag="base")
+    network = client.networks.create(PREFIX, driver="bridge")
     yield client
+    network.remove()
     client.images.remove(IMAGE, force=True)
     client.close()
 
@@ -56,9 +58,13 @@ def start(engine: t.Any) -> t.Iterator[Start]:
     def run(name: str, command: str, *, started: bool = True, **options: t.Any) -> int:
         with socket.create_server(("127.0.0.1", 0)) as spare:
             port = spare.getsockname()[1]
-        ports = {} if "network_mode" in options else {"8080/tcp": ("127.0.0.1", port)}
         container = engine.containers.create(
-            IMAGE, ["/bin/busybox", "sh", "-c", command], name=f"{PREFIX}-{name}", ports=ports, **options
+            IMAGE,
+            ["/bin/busybox", "sh", "-c", command],
+            name=f"{PREFIX}-{name}",
+            network=PREFIX,
+            ports={"8080/tcp": ("127.0.0.1", port)},
+            **options,
         )
         made.append(container)
         if started:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import http.server
 import os
@@ -39,7 +40,7 @@ def until(condition: t.Callable[[], bool], what: str, seconds: float = 10.0) -> 
 
 
 class App:
-    """A program behind the proxy: says its name; /slow waits for C(release); /ws upgrades and stays; C(status) is settable."""
+    """A program behind the proxy: says its name; /slow waits for C(release); /ws upgrades and stays."""
 
     def __init__(self, name: str, port: int = 0) -> None:
         self.name = name
@@ -84,10 +85,8 @@ class App:
                 pass
 
             def handle(self) -> None:
-                try:
+                with contextlib.suppress(OSError):
                     super().handle()
-                except OSError:
-                    pass
 
         class Listener(http.server.ThreadingHTTPServer):
             daemon_threads = True
@@ -224,9 +223,7 @@ class Proxy:
         )
 
     def configure(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
-        return configure(
-            self.provider(params["platform"], params["environment"]), build_traffic(params), check=False
-        )
+        return configure(self.provider(params["platform"], params["environment"]), build_traffic(params), check=False)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -283,7 +280,7 @@ class RealHaproxy(Proxy):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(lambda: self.answers_by_hand(), "HAProxy to start")
+        until(self.answers_by_hand, "HAProxy to start")
 
     def answers_by_hand(self) -> bool:
         try:
@@ -363,7 +360,9 @@ class RealNginx(Proxy):
         self.process = subprocess.Popen(
             ["nginx", "-c", str(self.main)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        until(lambda: (self.dir / "nginx.pid").exists() and bool((self.dir / "nginx.pid").read_text()), "nginx to start")
+        until(
+            lambda: (self.dir / "nginx.pid").exists() and bool((self.dir / "nginx.pid").read_text()), "nginx to start"
+        )
 
 
 @pytest.fixture

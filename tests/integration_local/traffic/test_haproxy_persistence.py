@@ -86,7 +86,9 @@ def test_what_a_person_decided_about_a_server_survives_our_reload(
     params = haproxy.params(port, [blue, second], [green])
     haproxy.switch(params)
     haproxy.ask("set server slipway_shop_production_backend/blue_app2_1 state maint")
-    assert haproxy.configure({**params, "routes": [{"path": "/", "service": "backend", "host": "shop.example.com"}]})["reloaded"]
+    assert haproxy.configure({**params, "routes": [{"path": "/", "service": "backend", "host": "shop.example.com"}]})[
+        "reloaded"
+    ]
     servers = {server["name"]: server["status"] for server in haproxy.provider().observe()["servers"]}
     assert servers["blue_app2_1"] == "MAINT"
     second.stop()

@@ -31,10 +31,14 @@ def test_routes_by_host_and_longest_path(haproxy: RealHaproxy, blue: App, green:
     haproxy.switch(params)
     host = {"Host": "Shop.Example.Com:8080"}
     cases = [
-        ("/api", {}, (200, "api")), ("/api/x?y", {}, (200, "api")), ("/apix", {}, (404, "no route\n")),
-        ("/api/admin/x", {}, (200, "admin")), ("/", {}, (404, "no route\n")), ("/", host, (200, "blue")),
+        ("/api", {}, (200, "api")),
+        ("/api/x?y", {}, (200, "api")),
+        ("/apix", {}, (404, "no route\n")),
+        ("/api/admin/x", {}, (200, "admin")),
+        ("/", {}, (404, "no route\n")),
+        ("/", host, (200, "blue")),
         ("/api", host, (200, "blue")),
-    ]  # fmt: skip
+    ]
     for path, headers, wanted in cases:
         assert get(port, path, **headers) == wanted, (path, headers)
     api.stop()
@@ -96,7 +100,9 @@ def test_two_platforms_released_together_on_one_proxy(haproxy: RealHaproxy, blue
     other.stop()
 
 
-def test_a_listen_that_is_taken_is_refused_with_who_has_it(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_listen_that_is_taken_is_refused_with_who_has_it(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     haproxy.switch(haproxy.params(port, [blue], [green]))
     mine = f"(process {os.getpid()})"
     cases = [(port, "platform shop in production"), (haproxy.by_hand_port, "haproxy (process"), (blue.port, mine)]
@@ -168,7 +174,9 @@ def test_a_socket_without_admin_rights_is_a_problem(haproxy: RealHaproxy, blue: 
     assert [problem["cause"] for problem in problems] == ["socket_not_writable"]
 
 
-def test_one_check_that_fails_does_not_move_a_healthy_side(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_one_check_that_fails_does_not_move_a_healthy_side(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     """The other servers of a platform are no business of a gate that waits for one."""
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)

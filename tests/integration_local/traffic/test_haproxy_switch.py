@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchFailed, Watch
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch
 
 from .conftest import App, Load, RealHaproxy, free_port, get, until, websocket
 
@@ -17,7 +17,9 @@ GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
 
 
-def test_a_first_release_goes_live_and_the_hand_written_part_stays(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_first_release_goes_live_and_the_hand_written_part_stays(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     by_hand = haproxy.main.read_bytes()
     seen = haproxy.provider().observe()
     assert (seen["running"], seen["problems"], seen["live_side"]) == (True, [], None)
@@ -29,7 +31,9 @@ def test_a_first_release_goes_live_and_the_hand_written_part_stays(haproxy: Real
     assert haproxy.answers_by_hand()
 
 
-def test_the_same_again_changes_nothing_and_sends_nothing(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_the_same_again_changes_nothing_and_sends_nothing(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     worker, file = haproxy.worker(), haproxy.file().stat().st_mtime_ns
@@ -48,7 +52,9 @@ def test_check_mode_predicts_and_touches_nothing(haproxy: RealHaproxy, blue: App
     assert predicted["actions"] == haproxy.switch({**params, "weights": GREEN})["actions"]
 
 
-def test_a_shift_under_load_loses_no_request_and_is_quick(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_shift_under_load_loses_no_request_and_is_quick(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     with Load(port) as load:
@@ -95,7 +101,9 @@ def test_an_unready_side_gets_no_traffic(haproxy: RealHaproxy, blue: App, green:
     assert load.failures == [] and green.served == 0
 
 
-def test_a_health_check_that_is_slow_to_pass_is_waited_for(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_health_check_that_is_slow_to_pass_is_waited_for(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     green.health = 503
     haproxy.switch(params)
@@ -145,7 +153,9 @@ def test_a_drain_waits_for_the_slow_request(haproxy: RealHaproxy, blue: App, gre
     assert result["drain"]["empty"] and result["drain"]["remaining"] == {} and slow == [(200, "blue")]
 
 
-def test_a_websocket_that_stays_is_reported_and_is_no_error(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_websocket_that_stays_is_reported_and_is_no_error(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     stream = websocket(port)
@@ -158,7 +168,9 @@ def test_a_websocket_that_stays_is_reported_and_is_no_error(haproxy: RealHaproxy
     stream.close()
 
 
-def test_a_drain_after_a_reload_counts_the_retired_worker(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_drain_after_a_reload_counts_the_retired_worker(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     stream = websocket(port)
@@ -174,7 +186,7 @@ def test_a_watch_that_sees_500s_takes_the_traffic_back(haproxy: RealHaproxy, blu
     green.status = 500
     with Load(port) as load:
         load.seen(50)
-        with pytest.raises(SwitchFailed) as failed:
+        with pytest.raises(SwitchError) as failed:
             haproxy.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.05, 0.02, 20, True), drain=1.0)
         load.failures.clear()
         load.seen(50)
@@ -186,22 +198,26 @@ def test_a_watch_that_sees_500s_takes_the_traffic_back(haproxy: RealHaproxy, blu
     assert get(port) == (200, "blue")
 
 
-def test_a_watch_that_sees_the_new_side_down_takes_the_traffic_back(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_watch_that_sees_the_new_side_down_takes_the_traffic_back(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     threading.Timer(0.4, setattr, (green, "health", 503)).start()
-    with pytest.raises(SwitchFailed) as failed:
+    with pytest.raises(SwitchError) as failed:
         haproxy.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.05, 0.02, 20, True))
     assert failed.value.cause == "watch_down" and failed.value.result()["reverted"]
     assert get(port) == (200, "blue")
 
 
-def test_a_watch_does_not_go_back_to_a_side_that_is_ill_too(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_watch_does_not_go_back_to_a_side_that_is_ill_too(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     for app in (blue, green):
         threading.Timer(0.4, setattr, (app, "health", 503)).start()
-    with pytest.raises(SwitchFailed) as failed:
+    with pytest.raises(SwitchError) as failed:
         haproxy.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.3, 0.02, 20, True))
     result = failed.value.result()
     assert failed.value.cause == "watch_down"
@@ -222,12 +238,14 @@ def test_somebody_else_changing_the_weights_is_noticed(haproxy: RealHaproxy, blu
     haproxy.switch(params)
     order = "set server slipway_shop_production_backend/green_app1_1 weight 7"
     threading.Timer(0.3, haproxy.ask, (order,)).start()
-    with pytest.raises(SwitchFailed) as failed:
+    with pytest.raises(SwitchError) as failed:
         haproxy.switch({**params, "weights": GREEN}, watch=Watch(5.0, 0.05, 0.02, 20, False))
     assert failed.value.cause in ("watch_weights",) and not failed.value.result()["reverted"]
 
 
-def test_a_server_in_maintenance_is_made_ready_and_checked_first(haproxy: RealHaproxy, blue: App, green: App, port: int) -> None:
+def test_a_server_in_maintenance_is_made_ready_and_checked_first(
+    haproxy: RealHaproxy, blue: App, green: App, port: int
+) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     haproxy.ask("set server slipway_shop_production_backend/green_app1_1 state maint")

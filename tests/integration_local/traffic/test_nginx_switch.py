@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchFailed, Watch
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch
 
 from .conftest import App, Load, RealNginx, get, until, websocket
 
@@ -43,7 +43,9 @@ def test_a_shift_under_load_fails_no_request_but_closes_idle_connections(
         nginx.switch({**params, "weights": GREEN}, drain=5.0)
         load.seen(50)
     assert all(status == 200 for status, _name in load.answers) and load.answers[-1] == (200, "green")
-    assert [failure for failure in load.failures if "RemoteDisconnected" not in failure and "Reset" not in failure] == []
+    assert [
+        failure for failure in load.failures if "RemoteDisconnected" not in failure and "Reset" not in failure
+    ] == []
 
 
 def test_weights_split_the_traffic(nginx: RealNginx, blue: App, green: App, port: int) -> None:
@@ -85,7 +87,7 @@ def test_a_watch_that_sees_500s_takes_the_traffic_back(nginx: RealNginx, blue: A
     params = nginx.params(port, [blue], [green])
     nginx.switch(params)
     green.status = 500
-    with Load(port), pytest.raises(SwitchFailed) as failed:
+    with Load(port), pytest.raises(SwitchError) as failed:
         nginx.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.05, 0.02, 20, True))
     assert failed.value.cause == "watch_errors" and failed.value.result()["reverted"]
     assert get(port) == (200, "blue")
@@ -104,8 +106,10 @@ def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: 
     host = {"Host": "shop.example.com"}
     assert [get(port, path)[0] for path in ("/api", "/api/x", "/apix", "/")] == [200, 200, 404, 404]
     assert (get(port, "/api/x"), get(port, "/x", **host), get(port, "/api", **host)) == (
-        (200, "api"), (200, "blue"), (200, "api"),
-    )  # fmt: skip
+        (200, "api"),
+        (200, "blue"),
+        (200, "api"),
+    )
     api.stop()
 
 
@@ -130,9 +134,7 @@ def test_a_reload_that_keeps_the_old_configuration_is_found_out(
     nginx.switch(params)
     settings = nginx.settings()
     monkeypatch.setattr(nginx, "settings", lambda: {**settings, "reload_command": ["true"]})
-    monkeypatch.setattr(
-        "ansible_collections.slipway.deploy.plugins.module_utils.traffic.nginx.RELOAD_SECONDS", 0.3
-    )
+    monkeypatch.setattr("ansible_collections.slipway.deploy.plugins.module_utils.traffic.nginx.RELOAD_SECONDS", 0.3)
     with pytest.raises(SlipwayError) as failed:
         nginx.switch({**params, "weights": GREEN})
     assert failed.value.cause == "reload_failed" and nginx.provider().observe()["live_side"] == "blue"

@@ -190,7 +190,8 @@ def test_two_machines_that_differ_are_named(site):
     result, _printed = site.run("-e", "slipway_version=1", "-e", '{"keep_by_machine": {"app2": 4}}')
     (problem,) = result["problems"]
     assert problem["path"] == "slipway_keep"
-    assert problem["found"] == "3 (a number) on app1, 4 (a number) on app2"
+    # Before core 2.19 a template gives a text, since then a number.
+    assert re.findall(r"app\d|\d", problem["found"]) == ["3", "app1", "4", "app2"]
 
 
 def test_a_secret_that_looks_like_json_stays_a_text(site):

@@ -28,6 +28,7 @@ harmless = st.text(string.ascii_letters + string.digits + " .,-_\n", max_size=80
         ("xhunter2x", ["hunter2"], f"x{MASK}x"),
         ("longer-secret", ["longer", "longer-secret"], MASK),
         ("abcdef", ["abcd", "cdef"], MASK),
+        ("longer-secret-tail", ["longer-secret-tail", "secret"], MASK),
         ("abababab", ["abab"], MASK),
         ("port 11, code 1.", ["1"], f"port 11, code {MASK}."),
         ("pin=123;1234", ["123"], f"pin={MASK};1234"),

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
@@ -69,8 +70,9 @@ class Api:
         self.busy.add(request.protocol)
         try:
             response = await handler(request)
-            await response.prepare(request)
-            await response.write_eof()
+            with contextlib.suppress(ConnectionError):  # the client is gone
+                await response.prepare(request)
+                await response.write_eof()
             return response
         finally:
             self.busy.discard(request.protocol)
@@ -85,6 +87,8 @@ class Api:
         except UnavailableError as error:
             log.error("%s %s: database: %s", request.method, request.path, error)
             return web.json_response({"error": f"database: {error}"}, status=503)
+        except ConnectionError:
+            return web.json_response({"error": "the client is gone"}, status=400)  # nobody reads this
 
     @web.middleware
     async def variant(self, request: web.Request, handler: Handler) -> web.StreamResponse:

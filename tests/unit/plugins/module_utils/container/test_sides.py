@@ -155,6 +155,7 @@ def test_at_every_instant_something_serves_and_no_two_versions_work(tmp_path, st
     assert all(serves for serves, _workers, _armed in instants)
     assert max(workers for _serves, workers, _armed in instants) <= 1
     assert max(armed for _serves, _workers, armed in instants) <= 1
+    assert sum(not armed for _serves, _workers, armed in instants) <= 1
 
 
 def test_a_rollback_starts_what_was_kept_and_makes_nothing(live):

@@ -193,6 +193,11 @@ def test_facts_hold_the_last_masked_lines_of_the_log() -> None:
     assert "line 29" in facts["logs"]
 
 
+def test_a_secret_of_short_lines_is_masked_in_the_log() -> None:
+    docker = FakeDocker(inspected(), logs=b"grid: ab\ncd\nready\n")
+    assert container(docker, secrets=["ab\ncd"]).facts()["logs"] == ["grid: ********", "ready"]
+
+
 def test_facts_say_when_there_is_nothing_to_look_at() -> None:
     assert container(FakeDocker(None)).facts()["container"]["state"] == "missing"
     docker = FakeDocker(inspected())

@@ -132,11 +132,6 @@ def test_a_bare_machine_has_no_fence_and_no_lease():
     assert resolve(None, []) == Lock(0, None, "none")
 
 
-def test_the_fence_survives_a_compaction():
-    compacted = Record(9, 0.0, "", 0, "", "compacted", {"fence": 7, "bad": {}, "last_good": None})
-    assert resolve(None, [compacted]).fence == 7
-
-
 # Granting
 
 

@@ -36,9 +36,23 @@ srv_agent_port
 
 """
 COLUMNS = [
-    "pxname", "svname", "qcur", "scur", "stot", "econ", "eresp", "status", "weight", "type", "check_status",
-    "hrsp_5xx", "last_chk", "check_desc", "uweight", "",
-]  # fmt: skip
+    "pxname",
+    "svname",
+    "qcur",
+    "scur",
+    "stot",
+    "econ",
+    "eresp",
+    "status",
+    "weight",
+    "type",
+    "check_status",
+    "hrsp_5xx",
+    "last_chk",
+    "check_desc",
+    "uweight",
+    "",
+]
 
 
 def stat(*rows: dict[str, str]) -> str:
@@ -51,10 +65,23 @@ def stat(*rows: dict[str, str]) -> str:
 
 def row(**changes: str) -> dict[str, str]:
     return {
-        "pxname": "b", "svname": "green_1", "qcur": "1", "scur": "2", "stot": "30", "econ": "4", "eresp": "5",
-        "status": "UP", "weight": "100", "type": "2", "check_status": "L7OK", "hrsp_5xx": "6", "last_chk": "",
-        "check_desc": "Layer7 check passed", "uweight": "0", **changes,
-    }  # fmt: skip
+        "pxname": "b",
+        "svname": "green_1",
+        "qcur": "1",
+        "scur": "2",
+        "stot": "30",
+        "econ": "4",
+        "eresp": "5",
+        "status": "UP",
+        "weight": "100",
+        "type": "2",
+        "check_status": "L7OK",
+        "hrsp_5xx": "6",
+        "last_chk": "",
+        "check_desc": "Layer7 check passed",
+        "uweight": "0",
+        **changes,
+    }
 
 
 def test_servers_state_is_read_by_its_own_header() -> None:
@@ -117,9 +144,7 @@ def test_only_an_exact_status_with_a_passed_check_is_ready(changes: dict[str, st
 
 def test_stat_gives_servers_with_their_numbers_and_leaves_totals_out() -> None:
     rows = parse_stat(stat(row(type="0"), row(), row(type="1", svname="BACKEND")))
-    assert [tuple(one) for one in rows] == [
-        ("b", "green_1", "UP", "L7OK", "Layer7 check passed", 2, 1, 0, 30, 6, 4, 5)
-    ]
+    assert [tuple(one) for one in rows] == [("b", "green_1", "UP", "L7OK", "Layer7 check passed", 2, 1, 0, 30, 6, 4, 5)]
 
 
 def test_the_weight_at_run_time_counts_also_where_the_column_shows_the_configured_one() -> None:

@@ -143,7 +143,7 @@ def broken(path: str, value: t.Any) -> dict[str, t.Any]:
         (broken("name", "blue_x; shutdown"), "services.backend.sides.blue[0].name"),
         (broken("port", 0), "services.backend.sides.blue[0].port"),
         (broken("port", "http"), "services.backend.sides.blue[0].port"),
-        (broken("address", "app1.example.com"), "services.backend.sides.blue[0].address"),
+        (broken("address", "app1; evil"), "services.backend.sides.blue[0].address"),
         (broken("address", None), "services.backend.sides.blue[0].address"),
         (broken("health.path", "health"), "services.backend.health.path"),
         (broken("health.path", "/x\nserver evil"), "services.backend.health.path"),
@@ -171,6 +171,23 @@ def test_two_services_on_one_route_are_refused_and_the_same_twice_is_not() -> No
 
 def test_numbers_that_a_template_made_strings_of_are_numbers() -> None:
     assert [one.port for one in build_traffic(broken("port", "20001")).servers()] == [20001, 20010]
+
+
+def test_a_name_becomes_the_same_address_every_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [(2, 1, 6, "", (address, 0)) for address in ("fd00::1", "10.0.0.9", "10.0.0.10")]
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_args, **_more: answers)
+    found = [one.address for one in build_traffic(broken("address", "app1.example.com")).servers()]
+    assert found == ["10.0.0.10", "10.1.2.3"]
+
+
+def test_a_name_without_an_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_args: t.Any, **_more: t.Any) -> t.NoReturn:
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", unknown)
+    with pytest.raises(SlipwayError) as refused:
+        build_traffic(broken("address", "app1.example.com"))
+    assert (refused.value.cause, refused.value.obj) == ("dns", "services.backend.sides.blue[0].address")
 
 
 def test_no_services_need_no_routes() -> None:

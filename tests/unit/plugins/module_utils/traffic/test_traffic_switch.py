@@ -12,10 +12,16 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import provider
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Counters, Look, Plan, Provider, Traffic
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import (
+    Counters,
+    Look,
+    Plan,
+    Provider,
+    Traffic,
+)
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import (
     Drain,
-    SwitchFailed,
+    SwitchError,
     Watch,
     configure,
     switch,
@@ -117,7 +123,7 @@ def run(
         result = switch(
             proxy, clock, TRAFFIC, gate=1.0, watch=watch, drain=None if drain is None else Drain(drain), check=False
         )
-    except SwitchFailed as error:
+    except SwitchError as error:
         result = error.result()
     return result, proxy
 
@@ -145,7 +151,15 @@ def test_check_mode_only_plans() -> None:
 
 @pytest.mark.parametrize(
     ("requests", "errors", "fails"),
-    [(49, 49, False), (50, 1, False), (50, 2, True), (100, 2, False), (1000, 20, False), (1000, 21, True), (0, 50, True)],
+    [
+        (49, 49, False),
+        (50, 1, False),
+        (50, 2, True),
+        (100, 2, False),
+        (1000, 20, False),
+        (1000, 21, True),
+        (0, 50, True),
+    ],
 )
 def test_errors_count_beyond_the_ratio_and_from_the_minimum_on(requests: int, errors: int, fails: bool) -> None:
     result, proxy = run(lambda now: look(requests if now else 0, errors if now else 0), watch=WATCH)
@@ -190,6 +204,11 @@ def test_a_revert_that_cannot_be_is_said_beside_the_cause() -> None:
     assert "the old side is ill" in result["actions"][-1] and result["live_side"] == "green"
 
 
+def test_a_first_release_has_nothing_to_go_back_to() -> None:
+    result, proxy = run(lambda now: look(down=True), watch=WATCH, before={})
+    assert "revert" not in proxy.done and not result["reverted"] and "no side had traffic" in result["actions"][-1]
+
+
 def test_a_failure_tells_nothing_of_the_configuration() -> None:
     result, _proxy = run(lambda now: look(down=True), watch=WATCH)
     assert "config" not in result
@@ -221,7 +240,10 @@ def test_an_unknown_provider_is_refused_with_those_there_are() -> None:
 @pytest.mark.parametrize("name", ["haproxy", "nginx"])
 def test_settings_of_the_other_provider_and_empty_ones_are_passed_over(name: str) -> None:
     found = provider(
-        name, System(), platform="shop", environment="production",
+        name,
+        System(),
+        platform="shop",
+        environment="production",
         settings={"socket": None, "pid_file": "/x", "main_config": "/y", "check_command": ["a", "b"]},
-    )  # fmt: skip
+    )
     assert isinstance(found, Provider)

@@ -87,7 +87,10 @@ def test_hosts_go_first_then_the_longest_path() -> None:
         {"path": "/x", "service": "backend", "host": "b.example.com"},
     ]
     rules = [line.strip() for line in text(traffic(routes=routes)).splitlines() if "use_backend" in line]
-    seen = [(("b.example.com" in rule), next((path for path in ("/api/v2", "/api", "/x") if path in rule), "/")) for rule in rules]
+    seen = [
+        (("b.example.com" in rule), next((path for path in ("/api/v2", "/api", "/x") if path in rule), "/"))
+        for rule in rules
+    ]
     assert seen == [(True, "/x"), (True, "/"), (False, "/api/v2"), (False, "/api"), (False, "/")]
 
 
@@ -101,7 +104,9 @@ def test_a_check_says_its_status_headers_and_host() -> None:
     server = {"name": "blue_1", "address": "10.0.0.1", "port": 1}
     written = text(
         traffic(
-            services={"backend": {"health": health, "sides": {"blue": [server], "green": [{**server, "name": "green_1"}]}}},
+            services={
+                "backend": {"health": health, "sides": {"blue": [server], "green": [{**server, "name": "green_1"}]}}
+            },
             routes=[{"path": "/", "service": "backend", "host": "shop.example.com"}],
         )
     )
