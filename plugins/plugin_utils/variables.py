@@ -99,13 +99,11 @@ class Resolver:
     def _evaluate(self, value: t.Any, *, secret: bool) -> t.Any:
         try:
             return self._settle(self._templar.template(value, **(self._as_text if secret else {})))
-        except _OMITTED:
-            return _OMIT
         except errors.AnsibleUndefinedVariable as error:
             return Unreadable(f"its template cannot be evaluated: {_first_line(error)}", _UNDEFINED)
         except errors.AnsibleError as error:
             # The text of any other error may hold a value.
-            return _failed(error)
+            return _OMIT if isinstance(error, _OMITTED) else _failed(error)
 
     def _settle(self, value: t.Any) -> t.Any:
         """A template's result, in plain Python; an encrypted value is decrypted by turning it into a text."""

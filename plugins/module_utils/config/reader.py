@@ -10,7 +10,7 @@ import typing as t
 from .coerce import COERCIONS, MismatchError
 from .docker_keywords import REFUSED
 from .findings import Findings, shown
-from .option import Option, Unreadable
+from .option import Option, Pattern, Unreadable
 from .suggest import closest, closest_option
 
 _VERSION_REMEDY = (
@@ -99,19 +99,19 @@ class Reader:
             raise MismatchError("a dictionary")
         if option.required and not value:
             raise MismatchError("at least one entry")
-        assert option.key is not None and option.element is not None
+        key, element = t.cast(Pattern, option.key), t.cast(Option, option.element)
         found = {}
         for name, item in value.items():
             where = f"{path}.{name}"
-            if not isinstance(name, str) or not option.key.fits(name):
-                self._findings.problem(where, "the name cannot be used", found=shown(name), wanted=option.key.wanted)
+            if not isinstance(name, str) or not key.fits(name):
+                self._findings.problem(where, "the name cannot be used", found=shown(name), wanted=key.wanted)
                 continue
             if item is None:
                 self._findings.problem(
                     where, "has no value", remedy='Give it one ("" is an empty text), or take it out.'
                 )
                 continue
-            found[name] = self.read(option.element, item, where)
+            found[name] = self.read(element, item, where)
         return {name: item for name, item in found.items() if item is not None}
 
     def _list(self, option: Option, value: t.Any, path: str) -> list[t.Any]:
@@ -119,8 +119,8 @@ class Reader:
             value = [value]
         if not isinstance(value, list):
             raise MismatchError("a list")
-        assert option.element is not None
-        items = [self.read(option.element, item, f"{path}[{index}]") for index, item in enumerate(value)]
+        element = t.cast(Option, option.element)
+        items = [self.read(element, item, f"{path}[{index}]") for index, item in enumerate(value)]
         found: list[t.Any] = []
         for index, item in enumerate(items):
             if option.unique and item is not None and item in found:

@@ -59,7 +59,7 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
     _warn_not_yet(site, findings)
     findings.check(hidden)
 
-    typed = t.cast("dict[str, Service]", services)
+    typed = t.cast(dict[str, Service], services)
     fill_machines(machines, typed)
     site.update(traffic=traffic, services=typed, machines=machines, proxies=proxies)
     used = sorted({name for machine in machines.values() for name in machine["secrets"]})

@@ -79,8 +79,7 @@ def make_probe(target: Target, system: System, clean: Clean, container: Containe
         from .command import CommandProbe
 
         return CommandProbe(target, system, clean)
-    assert container is not None
-    return ContainerProbe(target, system, clean, container)
+    return ContainerProbe(target, system, clean, t.cast(Container, container))  # validated: this kind names one
 
 
 # One target -------------------------------------------------------------------------------------------------

@@ -125,13 +125,13 @@ def test_a_pruned_side_is_made_again_from_its_kept_image_without_its_name(site):
 
 
 @pytest.mark.parametrize(
-    ("mode", "cause", "words"),
-    [("exit", "exited", "version 2"), ("deaf", "wrong_port", ""), ("sick", "status", "version 2")],
+    ("mode", "cause", "words", "deadline"),
+    [("exit", "exited", "version 2", 60), ("deaf", "wrong_port", "", 60), ("sick", "status", "version 2", 8)],
     ids=["the program ends", "the program listens elsewhere", "the program says that it is ill"],
 )
-def test_what_is_not_healthy_is_refused_with_its_cause_and_log_and_kept(site, mode, cause, words):
+def test_what_is_not_healthy_is_refused_with_its_cause_and_log_and_kept(site, mode, cause, words, deadline):
     site.release("blue", "r1", {"web": site.web(1)})
-    health = {"path": "/health", "successes": 1, "minimum": 0, "interval": 0.1, "deadline": 4}
+    health = {"path": "/health", "successes": 1, "minimum": 0, "interval": 0.1, "deadline": deadline}
     services = {"web": site.web(2, env={"MODE": mode}, secrets=["TOKEN"], health=health)}
     error = failure(site, "prepared", "green", "r2", services)
     assert error.cause == cause, error.message

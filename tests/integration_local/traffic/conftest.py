@@ -292,6 +292,15 @@ class RealHaproxy(Proxy):
         said = self.ask("show info")
         return next(line.split()[1] for line in said.splitlines() if line.startswith("Pid:"))
 
+    def grown_up(self) -> None:
+        """Wait until checks are believed without being forced."""
+
+        def uptime() -> int:
+            lines = self.ask("show info").splitlines()
+            return next(int(line.split()[1]) for line in lines if line.startswith("Uptime_sec:"))
+
+        until(lambda: uptime() >= 2, "two seconds of uptime")
+
     def ask(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as stream:
             stream.settimeout(5)

@@ -120,6 +120,7 @@ def test_a_new_address_of_the_idle_side_is_believed_only_after_a_check_of_its_ow
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     until(lambda: haproxy.ask("show stat").count("L7OK") == 2, "both checked")
+    haproxy.grown_up()
     params["services"]["backend"]["sides"]["green"][0]["port"] = free_port()
     with pytest.raises(SlipwayError) as refused:
         haproxy.switch({**params, "weights": GREEN}, gate=0.6)
@@ -248,6 +249,7 @@ def test_a_server_in_maintenance_is_made_ready_and_checked_first(
 ) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
+    haproxy.grown_up()
     haproxy.ask("set server slipway_shop_production_backend/green_app1_1 state maint")
     green.health = 503
     with pytest.raises(SlipwayError) as refused:

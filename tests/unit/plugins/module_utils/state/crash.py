@@ -50,6 +50,9 @@ class ManualSystem(System):
     def sleep(self, seconds: float) -> None:
         self.pass_time(max(0.0, seconds))
 
+    def fsync_fd(self, fd: int) -> None:
+        """Nothing here loses power but in a replay, so nothing waits for the real disk."""
+
     def pass_time(self, seconds: float) -> None:
         """Let time pass on every clock."""
         self.up += seconds

@@ -23,13 +23,6 @@ CONTROLLERS = st.integers(0, 2)
 LEASE = 60.0
 
 
-class QuickSystem(ManualSystem):
-    """Nothing here loses power, so nothing needs to wait for the disk."""
-
-    def fsync_fd(self, fd):
-        pass
-
-
 class Controller:
     """A run: what it read, and the machines that it believes it holds."""
 
@@ -57,7 +50,7 @@ class Fleet(RuleBasedStateMachine):
         self.root = tempfile.mkdtemp()
         self.reserve = journal_engine.RESERVE_BYTES
         journal_engine.RESERVE_BYTES = 16
-        self.systems = [QuickSystem() for _machine in range(3)]
+        self.systems = [ManualSystem() for _machine in range(3)]
         self.machines = [
             Machine(system, root=os.path.join(self.root, str(number)), platform="p", environment="e")
             for number, system in enumerate(self.systems)
