@@ -15,17 +15,17 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 say() { printf '\033[1m[slipway]\033[0m %s\n' "$*" >&2; }
 
-# Prints a line every two seconds while a command runs; its output is shown only when it fails.
+# Says after two seconds, then every five, that a command is still running; its output is shown only when it fails.
 quietly() {
-  local title=$1 log started=$SECONDS last=$SECONDS pid
+  local title=$1 log started=$SECONDS next=2 pid
   shift
   log=$(mktemp)
   "$@" >"$log" 2>&1 </dev/null &
   pid=$!
   while kill -0 "$pid" 2>/dev/null; do
     sleep 0.2
-    if [ $((SECONDS - last)) -ge 2 ]; then
-      last=$SECONDS
+    if [ $((SECONDS - started)) -ge $next ]; then
+      next=$((next + 5))
       say "$title … $((SECONDS - started)) s"
     fi
   done

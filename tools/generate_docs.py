@@ -45,12 +45,6 @@ FORMS = {
 }
 # What a role needs for one of its goals only.
 REQUIRED_BY_SOME = ("slipway_version",)
-SHORT_DESCRIPTIONS = {
-    "release": "Release a platform, roll it back, show what is live, or break its lock",
-    "blue_green_cutover": "Move the traffic from the live side to the idle one, and watch it",
-    "container_deploy": "Run the services of a platform as containers, one side beside the other",
-    "vm_provision": "Make a machine ready to take releases",
-}
 TYPE_NAMES = {
     "string": "text",
     "scalar": "text or number",
@@ -73,7 +67,6 @@ def main() -> int:
     for path in stale:
         print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
         if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(generate()[path])
     return 1 if check and stale else 0
 
@@ -102,16 +95,7 @@ class _Indented(yaml.SafeDumper):
 
 def argument_specs(role: str, path: Path) -> str:
     """The role's argument specification, its slipway_* options anew, everything else as it stands in the file."""
-    written = yaml.safe_load(path.read_text()) if path.exists() else None
-    specs = written or {
-        "argument_specs": {
-            "main": {
-                "short_description": SHORT_DESCRIPTIONS[role],
-                "author": "Slipway maintainers",
-                "version_added": "0.1.0",
-            }
-        }
-    }
+    specs = yaml.safe_load(path.read_text())
     entry = specs["argument_specs"]["main"]
     own = {name: about for name, about in (entry.get("options") or {}).items() if not name.startswith(PREFIX)}
     ours = {option.name: argument(option) for option in OPTIONS if role == "release" or role in option.roles}

@@ -63,8 +63,8 @@ class Scene(t.NamedTuple):
 def decide(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
     """The new side comes back after a reboot from now on, and the jobs are its own.
 
-    Workers: the old ones stop, and only when they have ended the policies change and the new ones start. So two versions
-    never work at the same time; a reboot while the old ones end brings them back, and at no instant it brings back both.
+    Workers: the old ones stop, and only when they have ended the policies change and the new ones start. So two
+    versions never work at the same time; a reboot while the old ones end brings them back, and never both.
 
     :raises SlipwayError: C(not_prepared), C(exited) when a new container does not run.
     """

@@ -191,7 +191,7 @@ def _traces(journal: t.Mapping[str, t.Any]) -> Traces:
     ended = [Ended(release["id"], release["outcome"]) for release in journal["releases"] if release["outcome"]]
     if not begun:
         return Traces(None, ended)
-    release = begun[-1]
+    release = begun[0]
     stages = {stage["name"] for stage in release["stages"]}
     return Traces(
         OpenRelease(
@@ -202,7 +202,7 @@ def _traces(journal: t.Mapping[str, t.Any]) -> Traces:
             settling="settle" in stages,
             reverting=bool(stages & {"revert", "revert_traffic"}),
             spec=release["decision"],
-            about={key: release[key] for key in ("version", "identity", "side") if release.get(key)},
+            about=dict(release["about"]),
         ),
         ended,
     )

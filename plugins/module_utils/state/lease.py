@@ -10,6 +10,7 @@ act again, however late it comes. A lease only decides how long *others* must wa
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 import zlib
 
@@ -210,8 +211,8 @@ def _names(entry: t.Mapping[str, t.Any], lease: Lease) -> bool:
 def held(lease: Lease, remaining: float) -> SlipwayError:
     """The refusal that names who, from where, since when and until when."""
     return SlipwayError(
-        f"the lock is held by {lease.who()} for release {lease.release_id} "
-        f"and ends in {remaining:.0f} s unless it is renewed",
+        f"the lock is held by {lease.who()} for release {lease.release_id}{_since(lease)}; "
+        f"it ends in {remaining:.0f} s unless it is renewed",
         obj="lock",
         remedy="Wait for that release to end. When its controller is gone for good and cannot wait, "
         "run the playbook slipway.deploy.unlock.",
@@ -224,6 +225,13 @@ def held(lease: Lease, remaining: float) -> SlipwayError:
             "remaining": round(remaining, 1),
         },
     )
+
+
+def _since(lease: Lease) -> str:
+    since = lease.holder.get("since")
+    if not isinstance(since, (int, float)):
+        return ""
+    return time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(since))
 
 
 def check_stage(lock: Lock, release: ReleaseToken, stage: str, remaining: float) -> None:

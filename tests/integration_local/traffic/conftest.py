@@ -292,6 +292,15 @@ class RealHaproxy(Proxy):
         said = self.ask("show info")
         return next(line.split()[1] for line in said.splitlines() if line.startswith("Pid:"))
 
+    def after_shift(self, action: t.Callable[[], object]) -> None:
+        """Do something as soon as green has all the traffic, from another thread."""
+
+        def wait() -> None:
+            until(lambda: self.provider().observe()["live_side"] == "green", "the shift")
+            action()
+
+        threading.Thread(target=wait, daemon=True).start()
+
     def grown_up(self) -> None:
         """Wait until checks are believed without being forced."""
 

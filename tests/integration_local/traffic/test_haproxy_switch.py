@@ -148,7 +148,7 @@ def test_a_drain_waits_for_the_slow_request(haproxy: RealHaproxy, blue: App, gre
     client = threading.Thread(target=lambda: slow.append(get(port, "/slow")))
     client.start()
     until(lambda: blue.waiting == 1, "the slow request to arrive")
-    threading.Timer(0.5, blue.release.set).start()
+    haproxy.after_shift(blue.release.set)
     result = haproxy.switch({**params, "weights": GREEN}, drain=10.0)
     client.join()
     assert result["drain"]["empty"] and result["drain"]["remaining"] == {} and slow == [(200, "blue")]
@@ -204,7 +204,7 @@ def test_a_watch_that_sees_the_new_side_down_takes_the_traffic_back(
 ) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
-    threading.Timer(0.4, setattr, (green, "health", 503)).start()
+    haproxy.after_shift(lambda: setattr(green, "health", 503))
     with pytest.raises(SwitchError) as failed:
         haproxy.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.05, 0.02, 20, True))
     assert failed.value.cause == "watch_down" and failed.value.result()["reverted"]
@@ -216,10 +216,13 @@ def test_a_watch_does_not_go_back_to_a_side_that_is_ill_too(
 ) -> None:
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
-    for app in (blue, green):
-        threading.Timer(0.4, setattr, (app, "health", 503)).start()
+
+    def both_ill() -> None:
+        blue.health = green.health = 503
+
+    haproxy.after_shift(both_ill)
     with pytest.raises(SwitchError) as failed:
-        haproxy.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.3, 0.02, 20, True))
+        haproxy.switch({**params, "weights": GREEN}, watch=Watch(10.0, 2.0, 0.02, 20, True))
     result = failed.value.result()
     assert failed.value.cause == "watch_down"
     assert not result["reverted"] and "not reverted" in result["actions"][-1]
@@ -238,7 +241,7 @@ def test_somebody_else_changing_the_weights_is_noticed(haproxy: RealHaproxy, blu
     params = haproxy.params(port, [blue], [green])
     haproxy.switch(params)
     order = "set server slipway_shop_production_backend/green_app1_1 weight 7"
-    threading.Timer(0.3, haproxy.ask, (order,)).start()
+    haproxy.after_shift(lambda: haproxy.ask(order))
     with pytest.raises(SwitchError) as failed:
         haproxy.switch({**params, "weights": GREEN}, watch=Watch(5.0, 0.05, 0.02, 20, False))
     assert failed.value.cause in ("watch_weights",) and not failed.value.result()["reverted"]

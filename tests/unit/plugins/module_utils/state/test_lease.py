@@ -189,7 +189,7 @@ def test_two_nameless_holders_are_not_the_same_process():
 def test_a_refusal_says_who_from_where_since_when_until_when():
     with pytest.raises(SlipwayError) as caught:
         check_grant(Lock(4, OTHERS, "file"), RELEASE, 20.4, [])
-    for word in ("ann", "ctl", "8", "r4", "20 s", "unlock"):
+    for word in ("ann", "ctl", "8", "r4", "since 1970-01-01 00:00:05 UTC", "20 s", "unlock"):
         assert word in caught.value.message
     assert caught.value.evidence["since"] == 5.0
     assert caught.value.evidence["remaining"] == 20.4
