@@ -48,12 +48,18 @@ shellcheck_gate() {
 
 # The collection by its own name, as its imports say it; then what stands around it.
 mypy_gate() {
-  mypy -p ansible_collections.slipway.deploy.plugins && mypy -p tests.lab
+  local status=0
+  mypy -p ansible_collections.slipway.deploy.plugins || status=1
+  mypy tools tests/lab tests/shop tests/demo || status=1
+  return $status
 }
 
-# In the directory that bears the collection's name, where its roles and modules are found.
+# In a directory that bears the collection's name, where its roles and modules are found.
 ansible-lint_gate() {
-  cd "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/slipway/deploy" && ansible-lint --offline --profile production
+  local path=$PWD/.cache/ansible-lint
+  tools/copy.sh "$path/ansible_collections/slipway/deploy" &&
+    cd "$path/ansible_collections/slipway/deploy" &&
+    ANSIBLE_COLLECTIONS_PATH=$path ansible-lint --offline --profile production --nocolor
 }
 
 # It ends with 0 whatever it finds: its warnings are the verdict.

@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
 
+
 class ActionModule(ActionBase):
     """Reads one registered result of every machine and passes or fails for all of them at once."""
 
@@ -37,4 +38,3 @@ class ActionModule(ActionBase):
             blames_version=verdict.blames_version,
         )
         return result
-

@@ -20,6 +20,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_secrets
 
 
 class StageAction(ActionBase):
@@ -34,7 +35,7 @@ class StageAction(ActionBase):
         args = dict(self._task.args)
         release = args.pop("release", None) or None
         if self.takes_secrets:
-            args["secrets"] = encode_secrets(args.get("secrets") or self._site_secrets(variables))
+            args["secrets"] = encode_secrets(args.get("secrets") or self._site_secrets(args, variables))
         if release is None:
             result.update(self._execute_module(module_name=self.module, module_args=args, task_vars=variables))
             return result
@@ -47,12 +48,21 @@ class StageAction(ActionBase):
 
     def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         try:
-            return t.cast("dict[str, t.Any]", self._execute_module(module_name=self.module, module_args=args, task_vars=variables))
+            return t.cast(
+                "dict[str, t.Any]", self._execute_module(module_name=self.module, module_args=args, task_vars=variables)
+            )
         except AnsibleConnectionFailure as error:
             return unreachable(error)
 
-    def _site_secrets(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        return t.cast("dict[str, t.Any]", self._templar.template(variables.get("slipway_secrets") or {}))
+    def _site_secrets(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, str]:
+        """Those of the site's secrets that the services of this machine name, and no others."""
+        services = (args.get("services") or {}).values()
+        wanted = {name for service in services for key in ("secrets", "env_secrets") for name in service.get(key) or []}
+        return (
+            {name: value for name, value in read_secrets(variables, self._templar).items() if name in wanted}
+            if wanted
+            else {}
+        )
 
 
 def as_stage(outcome: dict[str, t.Any], started: float, ended: float) -> dict[str, t.Any]:
@@ -96,7 +106,9 @@ def encode_secrets(secrets: t.Mapping[str, t.Any]) -> str:
 def holder() -> dict[str, t.Any]:
     """Who holds a lock: this controller, and the process of this very run (a task runs in a fork of it)."""
     pid = os.getppid()
-    playbooks = [os.path.basename(word) for word in sys.argv[1:] if word.endswith((".yml", ".yaml")) or word.count(".") == 2]
+    playbooks = [
+        os.path.basename(word) for word in sys.argv[1:] if word.endswith((".yml", ".yaml")) or word.count(".") == 2
+    ]
     return {
         "host": socket.gethostname(),
         "user": getpass.getuser(),

@@ -43,13 +43,17 @@ def demonstrate(lab: Lab) -> int:
     releases = [release(site, "1.0.0", ["deploy.yml", "-e", "slipway_version=1.0.0"])]
 
     url = f"http://{lab.address(BALANCER)}"
-    title(f"From here on, {RATE} requests a second to {url}: pages, assets, orders, uploads, slow requests, WebSockets, streams")
+    title(
+        f"From here on, {RATE} requests a second to {url}: pages, assets, orders, uploads, slow requests, WebSockets, streams"
+    )
     with LoadRun(url, rate=RATE) as load:
         time.sleep(BASELINE)
         title("Release 1.1.0, blue/green")
         releases.append(release(site, "1.1.0", ["deploy.yml", "-e", "slipway_version=1.1.0"]))
         title("Release 1.2.0, which starts and then fails its health check")
-        releases.append(release(site, "1.2.0", ["deploy.yml", "-e", "slipway_version=1.2.0", "-e", "slipway_allow_bad=true"]))
+        releases.append(
+            release(site, "1.2.0", ["deploy.yml", "-e", "slipway_version=1.2.0", "-e", "slipway_allow_bad=true"])
+        )
         title("Roll back to 1.0.0")
         releases.append(release(site, "1.0.0", ["rollback.yml", "-e", "slipway_rollback_to=1.0.0"]))
         result = load.stop()

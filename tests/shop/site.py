@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -17,7 +18,16 @@ from tests.lab import Lab
 
 from .images import SHOP
 
-PARTS = ("ansible.cfg", "deploy.yml", "rollback.yml", "status.yml", "unlock.yml", "provision.yml", "production", "staging")
+PARTS = (
+    "ansible.cfg",
+    "deploy.yml",
+    "rollback.yml",
+    "status.yml",
+    "unlock.yml",
+    "provision.yml",
+    "production",
+    "staging",
+)
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".cache" / "collections"
 
 
@@ -32,6 +42,11 @@ class Run(t.NamedTuple):
         """The sum of ``changed=`` over the play recap."""
         recap = self.output.rpartition("PLAY RECAP")[2]
         return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
+
+    @property
+    def said(self) -> str:
+        """The output with every run of blanks and line ends as one blank: Ansible breaks long lines anywhere."""
+        return " ".join(self.output.split())
 
 
 class Site:
@@ -69,20 +84,29 @@ class Site:
         path.write_text(json.dumps(content, indent=2))
         path.chmod(0o600)
 
+    def write_variables(self, variables: t.Mapping[str, t.Any], *, environment: str = "production") -> None:
+        """Variables that come after, and so replace, those that a person wrote."""
+        path = self.directory / environment / "group_vars" / "all" / "zz_lab.yml"
+        path.write_text(json.dumps(dict(variables), indent=2))
+
     def command(self, playbook: str, *args: str, environment: str = "production") -> list[str]:
         """The command a person would type."""
         return ["ansible-playbook", playbook, "-i", environment, *args]
 
     def environment(self, **extra: str) -> dict[str, str]:
-        """The environment that playbooks run in: this checkout's collection, or the one in ``SLIPWAY_COLLECTIONS``."""
+        """The environment that playbooks run in: this checkout's collection, or the one in ``SLIPWAY_COLLECTIONS``.
+
+        The ansible is the one beside the Python that runs this, unless PATH is given.
+        """
         keep = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
+        keep["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), keep["PATH"]])
         collections = os.environ.get("SLIPWAY_COLLECTIONS") or str(COLLECTIONS)
         return {**keep, "ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_FORCE_COLOR": "0", **extra}
 
-    def start(self, playbook: str, *args: str, **env: str) -> subprocess.Popen[str]:
-        """Start a playbook in a process group of its own."""
+    def start(self, playbook: str, *args: str, environment: str = "production", **env: str) -> subprocess.Popen[str]:
+        """Start a playbook in a process group of its own; what it says can be read from ``stdout`` while it runs."""
         return subprocess.Popen(
-            self.command(playbook, *args),
+            self.command(playbook, *args, environment=environment),
             cwd=self.directory,
             env=self.environment(**env),
             stdin=subprocess.DEVNULL,
@@ -92,9 +116,9 @@ class Site:
             start_new_session=True,
         )
 
-    def run(self, playbook: str, *args: str, timeout: float = 600, **env: str) -> Run:
+    def run(self, playbook: str, *args: str, timeout: float = 600, environment: str = "production", **env: str) -> Run:
         """Run a playbook to its end."""
-        process = self.start(playbook, *args, **env)
+        process = self.start(playbook, *args, environment=environment, **env)
         try:
             output, _none = process.communicate(timeout=timeout)
         except BaseException:
@@ -106,10 +130,15 @@ class Site:
         """``ansible-playbook deploy.yml -i production -e slipway_version=…``."""
         return self.run("deploy.yml", "-e", f"slipway_version={version}", *args, **env)
 
-    def report(self, release: str | None = None, environment: str = "production") -> dict[str, t.Any]:
-        """The report of a release, by default of the last one that ended."""
-        directory = self.directory / ".slipway" / f"shop-{environment}"
-        found = sorted(directory.glob(f"{release or '*'}.json"), key=lambda path: path.stat().st_mtime)
+    def report(self, release: str | None = None, directory: str = "shop-production") -> dict[str, t.Any]:
+        """The report of a release, by default of the last one that ended.
+
+        :param directory: platform and environment.
+        """
+        found = sorted(
+            (self.directory / ".slipway" / directory).glob(f"{release or '*'}.json"),
+            key=lambda path: path.stat().st_mtime,
+        )
         return t.cast("dict[str, t.Any]", json.loads(found[-1].read_text()))
 
 

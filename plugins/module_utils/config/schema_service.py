@@ -56,13 +56,6 @@ HEALTH = Option(
         ),
         Option("path", "string", "The path that is asked for (C(http), default C(/)).", pattern=URL_PATH),
         Option(
-            "port",
-            "integer",
-            "The port inside the container that answers the check, when it is not the service's own.",
-            low=PORT_LOW,
-            high=PORT_HIGH,
-        ),
-        Option(
             "status",
             "list",
             "The statuses that mean healthy (C(http), default C(200)); one, or a list.",

@@ -121,9 +121,8 @@ class _Preparation:
         :raises SlipwayError: C(image_missing), every one of them named under C(images).
         """
         order, engine = self.order, self.engine
-        pulls = {
-            _reference(order, service): "never" if order.kept_release else service.pull for service in order.services
-        }
+        references = {service.name: self._reference(service) for service in order.services}
+        pulls = {references[item.name]: "never" if order.kept_release else item.pull for item in order.services}
         before = dict(zip(pulls, parallel(engine.image, pulls)))
         wanted = [name for name, pull in pulls.items() if pull == "always" or (pull == "missing" and not before[name])]
         failures = [_never(name) for name, pull in pulls.items() if pull == "never" and not before[name]]
@@ -135,7 +134,18 @@ class _Preparation:
         after = before if check else {**before, **dict(zip(wanted, parallel(engine.image, wanted)))}
         brought = [name for name in wanted if _id(before[name]) != _id(after[name])]
         self.report.actions.extend(f"pull {name}" for name in sorted(wanted if check else brought))
-        return [_resolved(order, service, after, brought) for service in order.services]
+        return [_resolved(item, references[item.name], after, brought) for item in order.services]
+
+    def _reference(self, service: Service) -> str:
+        """The image that is asked for: its name, or what a kept release ran with.
+
+        A release that went back to a kept one has the same image under its own id, also after the kept one was pruned.
+        """
+        order = self.order
+        if not order.kept_release:
+            return service.image
+        own = order.scope.kept_image(service.name, order.release)
+        return own if self.engine.image(own) else order.scope.kept_image(service.name, order.kept_release)
 
     def _pull(self, reference: str) -> SlipwayError | None:
         end = self.system.monotonic() + self.order.deadline
@@ -283,10 +293,6 @@ def _refuse_unknown_keywords(order: Order, engine: Engine) -> None:
                 )
 
 
-def _reference(order: Order, service: Service) -> str:
-    return order.scope.kept_image(service.name, order.kept_release) if order.kept_release else service.image
-
-
 def _never(reference: str) -> SlipwayError:
     return image_missing(reference, "not on this machine, and it may not be pulled")
 
@@ -296,9 +302,8 @@ def _id(image: Image | None) -> str:
 
 
 def _resolved(
-    order: Order, service: Service, images: t.Mapping[str, Image | None], brought: t.Container[str]
+    service: Service, reference: str, images: t.Mapping[str, Image | None], brought: t.Container[str]
 ) -> Resolved:
-    reference = _reference(order, service)
     image_id = _id(images[reference])
     assets = files.assets_key(image_id, service.assets_path) if service.assets_path and image_id else ""
     return Resolved(service, reference, image_id, reference in brought, assets)

@@ -18,8 +18,8 @@ from .spec import Service
 
 FAILED_GRACE = 1.0  # seconds that a container which failed gets to end
 SMOKE_TIMEOUT = 5.0
-POLICY_KEYS = ("successes", "minimum", "interval", "timeout", "deadline")
-PASSED_ON = ("method", "headers", "body", "contains", "argv", "validate_certs", "ca_path")
+POLICY_KEYS = ("successes", "minimum", "interval", "timeout", "deadline", "wrong_port_after")
+PASSED_ON = ("method", "headers", "body", "contains", "validate_certs", "ca_path")
 
 
 class Check(t.NamedTuple):
@@ -101,6 +101,8 @@ def _target(item: Running, option: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     target["companion"] = item.name
     if kind == "tcp":
         return {**target, "host": item.host.strip("[]"), "port": item.port}
+    if kind == "command":
+        return {**target, "argv": ["docker", "exec", item.name, *option.get("command", ())]}
     target.update({key: option[key] for key in PASSED_ON if option.get(key) is not None})
     if kind == "http":
         path = str(option.get("path") or "/")

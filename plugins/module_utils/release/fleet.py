@@ -23,9 +23,7 @@ class Fleet:
     :param proxies: the balancers.
     """
 
-    def __init__(
-        self, reads: t.Mapping[str, Read | None], *, hosts: t.Sequence[str], proxies: t.Sequence[str]
-    ) -> None:
+    def __init__(self, reads: t.Mapping[str, Read | None], *, hosts: t.Sequence[str], proxies: t.Sequence[str]) -> None:
         self.reads = reads
         self.hosts = hosts
         self.proxies = proxies

@@ -102,7 +102,9 @@ def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> P
         traffic_may_have_moved=left.decided,
         about={key: target[key] for key in ("version", "identity", "side", "live_side")},
     )
-    say = [f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}"]
+    say = [
+        f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}"
+    ]
     return Plan("finish", {"course": left.course, "target": target}, None, fleet.takeover(), say)
 
 

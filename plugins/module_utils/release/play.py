@@ -44,7 +44,5 @@ def objections(play: Play) -> list[str]:
             "release is finished by itself."
         )
     if play.strategy.rpartition(".")[2] not in ("linear", "mitogen_linear"):
-        found.append(
-            f"strategy {play.strategy}: stages are decided over all machines together. Use strategy linear."
-        )
+        found.append(f"strategy {play.strategy}: stages are decided over all machines together. Use strategy linear.")
     return found

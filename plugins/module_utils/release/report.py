@@ -47,9 +47,13 @@ def build(
             {
                 "stage": stage.verdict.stage,
                 "ok": stage.verdict.ok,
-                "started": min((result["stage"]["started"] for result in stage.results.values() if result), default=0.0),
+                "started": min(
+                    (result["stage"]["started"] for result in stage.results.values() if result), default=0.0
+                ),
                 "seconds": round(stage.verdict.seconds, 3),
-                "timings": {m: result["timings"] for m, result in stage.results.items() if result and result.get("timings")},
+                "timings": {
+                    m: result["timings"] for m, result in stage.results.items() if result and result.get("timings")
+                },
             }
             for stage in stages
         ],

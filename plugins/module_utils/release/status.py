@@ -17,7 +17,11 @@ def lines(config: t.Mapping[str, t.Any], fleet: Fleet) -> list[str]:
     """The whole picture, read back: what is live, weights, lock, what one can go back to, last releases."""
     live = fleet.live()
     where = f"{config['platform']}/{config['environment']}"
-    text = [f"{where}: {live.version} is live on {live.side}, release {live.release}" if live.side else f"{where}: nothing is live yet"]
+    text = [
+        f"{where}: {live.version} is live on {live.side}, release {live.release}"
+        if live.side
+        else f"{where}: nothing is live yet"
+    ]
     for machine, reason in sorted(fleet.unreadable().items()):
         text.append(f"  {machine}: cannot be read ({reason})")
     for machine, read in sorted(fleet.readable().items()):
@@ -80,7 +84,9 @@ def _ready(fleet: Fleet) -> list[str]:
 def _recent(fleet: Fleet) -> list[str]:
     text = []
     for release in reversed(fleet.history()[-RECENT:]):
-        text.append(f"  {_when(release['started'])}  {release['outcome'] or 'open':<10} {release['version']:<12} {release['id']}")
+        text.append(
+            f"  {_when(release['started'])}  {release['outcome'] or 'open':<10} {release['version']:<12} {release['id']}"
+        )
     return ["  last releases:", *text] if text else []
 
 

@@ -32,7 +32,10 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
     side = OTHER.get(live.side, "blue")
     hosts = {machine: about for machine, about in config["machines"].items() if about["services"]}
     target: Target = {
-        **{key: config[key] for key in ("platform", "environment", "state_root", "version", "identity", "configuration_hash")},
+        **{
+            key: config[key]
+            for key in ("platform", "environment", "state_root", "version", "identity", "configuration_hash")
+        },
         "kept_release": "",
         "model_role": f"slipway.deploy.{config['model']}_deploy",
         "strategy_role": f"slipway.deploy.{config['strategy']}_cutover",

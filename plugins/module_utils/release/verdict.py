@@ -11,8 +11,10 @@ import typing as t
 # infrastructure's fault, and a version is never marked bad for it.
 VERSION_CAUSES = frozenset(
     {
+        "assets_missing",
         "body",
         "command",
+        "command_missing",
         "empty",
         "exited",
         "host_rejected",
@@ -23,11 +25,15 @@ VERSION_CAUSES = frozenset(
         "refused",
         "reset",
         "smoke",
+        "start_failed",
         "status",
         "timeout",
         "unhealthy",
+        "unstable",
+        "user_unknown",
         "watch_down",
         "watch_errors",
+        "wrong_address",
         "wrong_port",
     }
 )

@@ -132,7 +132,7 @@ def _backend(traffic: Traffic, service: Service, weights: Weights, state_directo
     yield f"    http-check send meth GET uri {_format(health.path)} ver HTTP/1.1" + "".join(
         f" hdr {quoted(name)} {_format(value)}" for name, value in headers.items()
     )
-    yield f"    http-check expect status {','.join(map(str, health.status))}"
+    yield f"    http-check expect status {','.join(map(str, health.status)) or '100-599'}"
     yield "    default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1"
     for server in service.servers:
         yield f"    server {server.name} {_address(server.address)}:{server.port} weight {weights.get(server.key, 0)}"

@@ -44,7 +44,7 @@ class Server(t.NamedTuple):
 
 
 class Health(t.NamedTuple):
-    """The proxy's own check: path, statuses that count as healthy, extra headers, seconds until it gives up."""
+    """The proxy's own check: path, statuses that count as healthy (none: every one), extra headers, seconds until it gives up."""
 
     path: str
     status: tuple[int, ...]
@@ -348,6 +348,9 @@ def _health(value: t.Mapping[str, t.Any], where: str) -> Health:
     path = _matching(value.get("path", "/"), f"{where}.path", _TEXT, "a path that begins with /")
     if not path.startswith("/"):
         raise _invalid(f"{where}.path", path, "a path that begins with /")
+    if value.get("kind", "http") != "http":
+        # The machine itself asks in another way; to the proxy every answer in HTTP is a sign of life.
+        return Health(path, (), (), float(value.get("timeout", 2.0)))
     status = value.get("status", [200])
     statuses = tuple(status) if isinstance(status, (list, tuple)) else (status,)
     if not statuses or not all(type(one) is int and 100 <= one < 600 for one in statuses):

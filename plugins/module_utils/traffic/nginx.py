@@ -271,7 +271,7 @@ class Nginx(Provider):
             except (OSError, http.client.HTTPException) as error:
                 ill[f"{server.service}/{server.name}"] = str(error) or type(error).__name__
                 continue
-            if status not in health.status:
+            if health.status and status not in health.status:
                 ill[f"{server.service}/{server.name}"] = f"status {status}"
         return ill
 

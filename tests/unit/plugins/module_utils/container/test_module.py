@@ -9,7 +9,6 @@ import base64
 import json
 
 import pytest
-
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.plugins.modules import container_deploy

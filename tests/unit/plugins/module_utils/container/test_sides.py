@@ -190,6 +190,15 @@ def test_a_release_that_was_pruned_by_hand_comes_from_its_kept_image(live):
     assert live.seen()["web-r3-1"] == ("running", "no")
 
 
+def test_a_release_that_went_back_can_be_finished_after_the_one_it_came_from_was_pruned(live):
+    live.release("green", "r2", live.services(2))
+    back = {"version": "r1", "identity": "id-r1", "kept_release": "r1"}
+    live.release("blue", "r3", live.services(1), **back)
+    assert sorted(os.listdir(f"{live.scope.directory}/releases")) == ["r2", "r3"]
+    for state in STATES:
+        assert not live.run(state, "blue", "r3", live.services(1), **back)["changed"]
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [({}, "the record says that blue is live"), ({"live_side": "blue"}, "the caller says so")],
