@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "images" / "release.svg"
 
-WIDTH, HEIGHT = 1160, 640
+WIDTH, HEIGHT = 1160, 616
 LEFT, RIGHT = 176, 1132  # of the timeline
 LANE_TOP, LANE_GAP = 140, 14
 BAR = 22
@@ -45,11 +45,11 @@ class Lane(t.NamedTuple):
 
 
 STAGES = (
-    Stage("read", "journal, lock, what is live", 128),
-    Stage("lock", "a lease each", 92),
+    Stage("read", "what is live", 106),
+    Stage("lock", "a lease each", 100),
     Stage("prepare", "create, start, health, smoke", 226),
-    Stage("decision", "frozen in every journal", 126),
-    Stage("shift", "gate, move, read back, watch, drain", 232),
+    Stage("decision", "in every journal", 126),
+    Stage("shift", "gate, move, read back, watch, drain", 246),
     Stage("settle", "stop, keep, record", 152),
 )
 BALANCER = Lane("lb1", "balancer", LANE_TOP, 92)
@@ -72,6 +72,7 @@ STYLE = """
   .grid { stroke: #d5dce4; stroke-width: 1; stroke-dasharray: 2 4 }
   .blue { fill: #2f6fde }
   .green { fill: #12946a }
+  .ending { fill: #2f6fde; fill-opacity: .3 }
   .starting { fill: #12946a; fill-opacity: .16; stroke: #12946a; stroke-width: 1.3; stroke-dasharray: 5 4 }
   .ready { fill: #12946a; fill-opacity: .38 }
   .kept { fill: url(#kept); stroke: #2f6fde; stroke-opacity: .55; stroke-width: 1 }
@@ -89,6 +90,7 @@ STYLE = """
     .on { fill: #ffffff }
     .blue { fill: #3f7ff0 }
     .green { fill: #179c72 }
+    .ending { fill: #6a9dff }
     .starting { fill: #2dbd8f; stroke: #2dbd8f }
     .ready { fill: #2dbd8f }
     .kept, .hatch { stroke: #6a9dff }
@@ -192,18 +194,19 @@ def balancer() -> t.Iterator[str]:
     yield text("on", (LEFT + x) / 2, top + 20, "all new requests to blue, 1.0.0", "middle")
     yield rect("green", x, top, last - x, 30, 7)
     yield text("on", (x + last) / 2, top + 20, "all new requests to green, 1.1.0", "middle")
-    drained = end("shift") - 30
+    drained = end("shift") - 62
     yield f'<path class="blue" d="M{x} {top + 38} L{drained} {top + 46} L{drained} {top + 48} L{x} {top + 60} Z"/>'
-    yield text("small", x - 8, top + 54, "what blue has begun, it ends", "end")
-    yield text("small", drained + 10, top + 52, "drained")
+    yield text("small", drained + 8, top + 51, "blue ends what it has begun")
 
 
 def application(lane: Lane) -> t.Iterator[str]:
     """The old version until it is settled, and the new one from its preparation on."""
     blue, green = lane.top + 16, lane.top + 54
     stopped, last = start("settle") + 34, RIGHT - 10
-    yield rect("blue", LEFT + 6, blue, stopped - LEFT - 6, BAR, 6)
+    yield rect("blue", LEFT + 6, blue, moved() - LEFT - 6, BAR, 6)
     yield text("on", LEFT + 20, blue + 15, "blue 1.0.0 serves")
+    yield rect("ending", moved(), blue, stopped - moved(), BAR, 6)
+    yield text("small", moved() + 14, blue + 15, "no new requests")
     yield rect("kept", stopped, blue, last - stopped, BAR, 6)
     yield text("small", stopped + (last - stopped) / 2, blue + BAR + 13, "stopped, kept", "middle")
     born, healthy = start("prepare") + 14, start("prepare") + 122
@@ -232,7 +235,7 @@ def courses() -> t.Iterator[str]:
     yield text("small", 28, y + 52, "or is interrupted")
     yield from course(LEFT + 6, end("decision") - 8, y, "put back: green is stopped and kept", "blue never stopped serving")
     yield from course(
-        end("decision") + 8, start("settle") - 6, y, "traffic back to blue", "interrupted: verified and watched again first"
+        end("decision") + 8, start("settle") - 6, y, "traffic back to blue", "interrupted: verified, watched again first"
     )
     yield from course(start("settle") + 6, RIGHT - 10, y, "forward only", "to the end")
 
@@ -250,7 +253,7 @@ def legend() -> t.Iterator[str]:
     x, y = float(LEFT + 6), HEIGHT - 40
     entries = (
         ("blue", "the old side", 118),
-        ("starting", "the new side starts", 160),
+        ("starting", "the new side starts", 162),
         ("ready", "verified", 98),
         ("green", "the new side serves", 164),
         ("kept", "stopped and kept: a rollback starts these containers again", 0),

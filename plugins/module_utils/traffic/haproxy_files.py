@@ -127,7 +127,7 @@ class Files:
         files = {self._shared: config.shared_text(self._settings.socket), self.path: text}
         self._check(files)
         before = {path: self._system.read_file(path) for path in files}
-        old_pid = self._socket.info().get("Pid", "") if os.path.exists(self._settings.socket) else ""
+        old_pid = self._worker()
         if old_pid:
             self._write_states(traffic)
         for path, content in files.items():
@@ -191,6 +191,15 @@ class Files:
             remedy="The old file is back in place. Look at 'journalctl -u haproxy'.",
             cause="reload_failed",
         )
+
+    def _worker(self) -> str:
+        """The process that answers on the socket; empty where none does yet, though a file of an earlier one is left."""
+        try:
+            return self._socket.info().get("Pid", "")
+        except SlipwayError as error:
+            if error.cause in ("socket_missing", "socket_refused"):
+                return ""
+            raise
 
     def _loaded(self) -> set[tuple[str, str]]:
         try:

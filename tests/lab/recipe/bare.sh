@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Runs in the fresh root (chroot): makes a machine of it. No Docker, no proxies: what a new small VM has.
 set -eu
 chmod 0755 /sbin/slipway-lab-init /usr/local/bin/python3-faketime

@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2086 # PACKAGES is to be split into words
 # Runs in a container of the bare image (PACKAGES in front of it); writes the root of a small image for applications to
 # standard output, as tar. Unpacked rather than installed: no package manager, no perl, half the size of a debootstrap.
 set -eu

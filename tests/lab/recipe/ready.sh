@@ -1,3 +1,4 @@
+# shellcheck shell=sh disable=SC2086 # PACKAGES is to be split into words
 # Runs in a container of the bare image (PACKAGES in front of it): all that the machines of a test may need, installed, so
 # that none of them waits for a mirror. Proxies and the database are off: a machine turns on what it is.
 set -eu

@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The program that the benchmarks release: ready when READY_AFTER seconds are over, then answers with its version."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+
+STARTED = time.monotonic()
+VERSION = os.environ.get("VERSION", "none")
+READY_AFTER = float(os.environ.get("READY_AFTER", "0.4"))
+MODE = os.environ.get("MODE", "ok")  # ok, crash, elsewhere (listens on another port), never (never healthy)
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """HTTP/1.1 with keep-alive, GET only; /events is a stream without end."""
+    while True:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            break
+        path = head.split(b" ", 2)[1]
+        if path == b"/events":
+            await stream(writer)
+            break
+        ready = time.monotonic() - STARTED >= READY_AFTER and MODE != "never"
+        status = b"200 OK" if ready or path != b"/health" else b"503 Service Unavailable"
+        body = VERSION.encode()
+        writer.write(
+            b"HTTP/1.1 %s\r\nX-Version: %s\r\nContent-Length: %d\r\n\r\n%s" % (status, body, len(body), body)
+        )
+        await writer.drain()
+    writer.close()
+
+
+async def stream(writer: asyncio.StreamWriter) -> None:
+    """Events until SIGTERM, then a farewell."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+    while not stopping.is_set():
+        writer.write(b"data: tick\n\n")
+        try:
+            await asyncio.wait_for(stopping.wait(), 0.5)
+        except asyncio.TimeoutError:
+            continue
+    writer.write(b"event: bye\ndata: bye\n\n")
+    await writer.drain()
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    global stopping
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    if MODE == "crash":
+        sys.exit("ValueError: SHOP_REGION is not set")
+    await asyncio.start_server(answer, "0.0.0.0", 9999 if MODE == "elsewhere" else 8080)
+    await stopping.wait()
+    await asyncio.sleep(0.02)
+
+
+stopping: asyncio.Event
+asyncio.run(main())
