@@ -42,7 +42,7 @@ class ActionModule(ActionBase):
                 fleet,
                 now=time.time(),
                 suffix=secrets.token_hex(2),
-                again=bool(args.get("again", False)),
+                finished=str(args.get("finished") or ""),
             )
         except SlipwayError as error:
             result.update(failed=True, **error.result())

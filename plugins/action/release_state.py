@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
+from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import same_process
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import (
     StageAction,
     as_stage,
+    holder,
     holder_is_gone,
-    unreachable,
 )
 
 POLL = 2.0  # seconds between two looks at a lock that somebody else holds
@@ -32,28 +32,32 @@ class ActionModule(StageAction):
             return super().run(tmp, task_vars)
         return self._read(task_vars or {})
 
+    def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """As every stage; but a grant made meanwhile to a process of this controller that is gone is taken over."""
+        outcome = super()._try(args, variables)
+        error = outcome.get("error") or {}
+        lease = error.get("evidence") or {}
+        if error.get("cause") == "lock_held" and holder_is_gone(lease.get("holder") or {}):
+            taken = {"token": lease["token"], "holder": lease["holder"]}
+            outcome = super()._try({**args, "takeover": [*(args.get("takeover") or []), taken]}, variables)
+        return outcome
+
     def _read(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         args = dict(self._task.args)
         wait = float(args.pop("wait", 0) or 0)
         machine = str(variables.get("inventory_hostname", ""))
-        started = time.time()
+        started, end = time.time(), time.monotonic() + wait
         while True:
-            outcome = self._read_once(args, variables)
+            outcome = self._try(args, variables)
             lease = outcome.get("lease") or {}
-            lease["holder_gone"] = bool(lease.get("live")) and holder_is_gone(lease.get("holder") or {})
-            left = started + wait - time.time()
-            if not lease.get("live") or lease["holder_gone"] or left <= 0:
+            whose = lease.get("holder") or {}
+            lease["holder_gone"] = bool(lease.get("live")) and holder_is_gone(whose)
+            lease["own"] = bool(lease.get("live")) and same_process(whose, holder())
+            left = end - time.monotonic()
+            if not lease.get("live") or lease["holder_gone"] or lease["own"] or left <= 0:
                 return as_stage(outcome, started, time.time())
             self._count_down(machine, lease, left)
             time.sleep(min(POLL, left))
-
-    def _read_once(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        try:
-            return t.cast(
-                "dict[str, t.Any]", self._execute_module(module_name=self.module, module_args=args, task_vars=variables)
-            )
-        except AnsibleConnectionFailure as error:
-            return unreachable(error)
 
     def _count_down(self, machine: str, lease: dict[str, t.Any], left: float) -> None:
         who = lease.get("holder") or {}

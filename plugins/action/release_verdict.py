@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge, moved
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
 
 
@@ -37,4 +37,6 @@ class ActionModule(ActionBase):
             seconds=round(verdict.seconds, 3),
             blames_version=verdict.blames_version,
         )
+        if args.get("read"):
+            result["moved"] = moved({machine: plain(hostvars[machine].get(args["read"])) for machine in results}, results)
         return result

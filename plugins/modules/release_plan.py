@@ -30,10 +30,9 @@ options:
     type: str
     choices: [deploy, rollback]
     default: deploy
-  again:
-    description: Whether this run has already brought an interrupted release to its end.
-    type: bool
-    default: false
+  finished:
+    description: The id of the interrupted release that this run has just brought to its end; it must not be open still.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.
@@ -63,7 +62,7 @@ action:
   type: str
   sample: release
 first:
-  description: Course (V(forward), V(settle) or V(undo)) and target of an interrupted release; null when there is none.
+  description: Course (V(forward), V(settle), V(undo) or V(close)) and target of an interrupted release; null when there is none.
   returned: success
   type: dict
   sample: null

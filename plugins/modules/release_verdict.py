@@ -32,6 +32,12 @@ options:
     description: Whether more than half of the machines is enough, as for putting something back.
     type: bool
     default: false
+  read:
+    description:
+      - Name of the variable in which every machine has what was read of it before it granted the lock (its result of
+        M(slipway.deploy.release_state)).
+      - A machine whose journal has gained more than the grant since then is named in RV(moved).
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.
@@ -70,6 +76,12 @@ blames_version:
   returned: always
   type: bool
   sample: false
+moved:
+  description: Machines on which something else was recorded between the reading and the grant.
+  returned: with O(read)
+  type: list
+  elements: str
+  sample: []
 """
 
 # This file holds the documentation; the code is the action plugin of the same name and runs on the controller.

@@ -37,7 +37,9 @@ class BenchSite:
     :param proxies: the balancers; a host may be its own.
     """
 
-    def __init__(self, lab: Lab, directory: Path, hosts: t.Sequence[str], proxies: t.Sequence[str], prefix: str) -> None:
+    def __init__(
+        self, lab: Lab, directory: Path, hosts: t.Sequence[str], proxies: t.Sequence[str], prefix: str
+    ) -> None:
         self.lab = lab
         self.directory = directory
         for part in ("ansible.cfg", "deploy.yml", "rollback.yml", "provision.yml"):

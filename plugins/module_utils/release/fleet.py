@@ -10,7 +10,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from .recover import Ended, OpenRelease, Traces
-from .target import Live, Target
+from .target import OTHER, Live, Target
 
 Read = t.Mapping[str, t.Any]  # what release_state state=read returned for one machine
 
@@ -53,7 +53,7 @@ class Fleet:
         :raises SlipwayError: C(lock_held), with who, from where, since when and until when.
         """
         for machine, lease in self._live_leases():
-            if not lease.get("holder_gone") and not break_glass:
+            if not (lease.get("holder_gone") or lease.get("own") or break_glass):
                 who = lease["holder"]
                 since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(who.get("since") or 0)))
                 raise SlipwayError(
@@ -122,12 +122,13 @@ class Fleet:
         )
 
     def _runs(self, machine: str, live: Live, target: Target) -> bool:
-        side = ((self.reads[machine] or {}).get("container") or {}).get("sides", {}).get(live.side, {})
+        sides = ((self.reads[machine] or {}).get("container") or {}).get("sides", {})
+        side, idle = sides.get(live.side, {}), sides.get(OTHER.get(live.side, ""), {})
         running = {
             name: sum(replica["running"] for replica in replicas) for name, replicas in side.get("services", {}).items()
         }
         wanted = {name: service["replicas"] for name, service in target["services"][machine].items()}
-        return side.get("release") == live.release and running == wanted
+        return side.get("release") == live.release and running == wanted and not idle.get("running")
 
     def kept(self, wanted: str | None, live: Live, problems: list[str]) -> Target | None:
         """The specification of the release to go back to: by id or version, by default the one before the live one."""
@@ -186,7 +187,11 @@ class Fleet:
 
 def _traces(journal: t.Mapping[str, t.Any]) -> Traces:
     begun = [release for release in journal["releases"] if not release["outcome"] and release["stages"]]
-    ended = [Ended(release["id"], release["outcome"]) for release in journal["releases"] if release["outcome"]]
+    ended = [
+        Ended(release["id"], release["outcome"], int(release["token"]))
+        for release in journal["releases"]
+        if release["outcome"]
+    ]
     if not begun:
         return Traces(None, ended)
     release = begun[0]

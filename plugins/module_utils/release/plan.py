@@ -11,7 +11,7 @@ import typing as t
 from ..errors import SlipwayError
 from .fleet import Fleet
 from .preflight import problems_of
-from .recover import RESUME, UNDO, Interrupted, interrupted
+from .recover import CLOSE, RESUME, UNDO, Interrupted, interrupted
 from .target import OTHER, Live, Target, from_config, from_kept
 
 
@@ -26,22 +26,22 @@ class Plan(t.NamedTuple):
 
 
 def decide(
-    goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, *, now: float, suffix: str, again: bool = False
+    goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, *, now: float, suffix: str, finished: str = ""
 ) -> Plan:
     """Decide what this run does from everything that was read.
 
     :param goal: C(deploy) or C(rollback).
     :param now: seconds since the epoch, for the release's name only.
     :param suffix: four random hexadecimal digits, so that no two releases ever share a name.
-    :param again: whether this run has already finished an interrupted release.
+    :param finished: the interrupted release that this run has just brought to its end.
     :raises SlipwayError: C(refused), with every problem at once; C(lock_held).
     """
     fleet.refuse_foreign_lock(break_glass=config["break_glass"])
     left = interrupted(fleet.traces())
     if left is not None:
-        if again:
+        if left.id == finished:
             raise SlipwayError(
-                "an interrupted release is still open after this run has finished one",
+                "the interrupted release is still open after this run has brought it to its end",
                 obj=f"release {left.id}",
                 actual=left.why,
                 remedy="Run it again; `status` shows which machine holds it back.",
@@ -72,6 +72,8 @@ def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:
 
 def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Plan:
     """Finish an interrupted release with what was frozen, on the machines that can be reached."""
+    if left.course == CLOSE:
+        return _close(left, config, fleet)
     target = dict(left.spec or _bare_target(left, config, fleet))
     away = sorted(set(target["machines"]) - set(fleet.readable()))
     strangers = sorted(set(target["machines"]) - set(config["machines"]))
@@ -105,6 +107,22 @@ def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> P
     say = [
         f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}"
     ]
+    return Plan("finish", {"course": left.course, "target": target}, None, fleet.takeover(), say)
+
+
+def _close(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Plan:
+    """Give a release that others have overtaken its end, in the journals where it lacks one."""
+    target = _bare_target(left, config, fleet)
+    target.update(
+        id=left.id,
+        token=fleet.next_token(),
+        machines=left.machines,
+        majority=False,
+        traffic_may_have_moved=False,
+        outcome=left.outcome,
+        about={key: target[key] for key in ("version", "identity", "side", "live_side")},
+    )
+    say = [f"release {left.id} was interrupted ({left.why}): close its journal on {', '.join(left.machines)}"]
     return Plan("finish", {"course": left.course, "target": target}, None, fleet.takeover(), say)
 
 
@@ -149,6 +167,7 @@ def _named(target: Target, fleet: Fleet, now: float, suffix: str) -> Target:
         token=fleet.next_token(),
         started=now,
         majority=False,
+        traffic_may_have_moved=False,
         about={key: target[key] for key in ("version", "identity", "side", "live_side")},
     )
     return target

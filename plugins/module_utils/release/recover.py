@@ -13,6 +13,7 @@ from ..errors import SlipwayError
 RESUME = "forward"  # a decision was written and nothing is settled: verify and watch again, revert if that fails
 FORWARD = "settle"  # the old side may be gone somewhere: go on to the end
 UNDO = "undo"  # no decision was written, or a revert had begun: put everything back
+CLOSE = "close"  # a newer release has succeeded since: nothing of the old one may be touched, it only gets its end
 
 
 class OpenRelease(t.NamedTuple):
@@ -33,6 +34,7 @@ class Ended(t.NamedTuple):
 
     id: str
     outcome: str  # succeeded, reverted, failed
+    token: int = 0
 
 
 class Traces(t.NamedTuple):
@@ -52,13 +54,15 @@ class Interrupted(t.NamedTuple):
     about: dict[str, t.Any]
     machines: list[str]  # those where it is still open
     why: str
+    outcome: str = ""  # for C(close): how it ended elsewhere
 
 
 def interrupted(traces: t.Mapping[str, Traces]) -> Interrupted | None:
     """The oldest release that is still open on any machine, and the course to take with it.
 
     Settling (or success) anywhere means that an old side may be gone: forward only. An ended or begun revert
-    anywhere means back. Then the decision counts: without one no balancer has moved.
+    anywhere means back. Then the decision counts: without one no balancer has moved. All of that only while no newer
+    release has succeeded (a machine may have been away for long): what is live then is none of this one's business.
 
     :param traces: of every machine that could be read.
     :raises SlipwayError: C(split_outcome) when machines ended the same release differently; nothing is guessed then.
@@ -68,8 +72,13 @@ def interrupted(traces: t.Mapping[str, Traces]) -> Interrupted | None:
         return None
     oldest = min(opened.values(), key=lambda release: release.token)
     here = {machine: release for machine, release in opened.items() if release.id == oldest.id}
-    outcomes = {ended.outcome for trace in traces.values() for ended in trace.ended if ended.id == oldest.id}
-    course, why = _course(oldest.id, list(here.values()), outcomes)
+    ended = [item for trace in traces.values() for item in trace.ended]
+    outcomes = {item.outcome for item in ended if item.id == oldest.id}
+    newer = [item for item in ended if item.token > oldest.token and item.id != oldest.id and item.outcome == "succeeded"]
+    if newer:
+        course, why = CLOSE, f"{newer[-1].id} has succeeded since, so nothing of it is touched any more"
+    else:
+        course, why = _course(oldest.id, list(here.values()), outcomes)
     specs = [release.spec for release in here.values() if release.spec]
     return Interrupted(
         id=oldest.id,
@@ -79,6 +88,7 @@ def interrupted(traces: t.Mapping[str, Traces]) -> Interrupted | None:
         about=next((release.about for release in here.values() if release.about), {}),
         machines=sorted(here),
         why=why,
+        outcome=next(iter(sorted(outcomes & {"succeeded", "reverted"})), "failed"),
     )
 
 

@@ -43,6 +43,9 @@ SHOWN_BODY = 200  # characters of an answer
 SHOWN_LINES = 5  # of a log
 
 
+Result = t.Optional[t.Mapping[str, t.Any]]  # what a machine's stage has registered; None where there is nothing
+
+
 class Failure(t.NamedTuple):
     """Why one machine did not pass a stage."""
 
@@ -93,6 +96,22 @@ def judge(
     ok = passed * 2 > len(results) if majority else not failures
     causes = {failure.cause for failure in failures}
     return Verdict(stage, ok, failures, len(results), _seconds(results), bool(causes & VERSION_CAUSES))
+
+
+def moved(reads: t.Mapping[str, Result], grants: t.Mapping[str, Result]) -> list[str]:
+    """The machines on which something else was recorded between being read and granting the lock.
+
+    What a killed controller has left at work runs on to its end; a decision on what was read before that may be wrong.
+    """
+    return [
+        machine
+        for machine, granted in sorted(grants.items())
+        if granted and granted.get("journal") and granted["journal"]["last_seq"] != _last_seq(reads.get(machine)) + 1
+    ]
+
+
+def _last_seq(read: Result) -> int:
+    return int(((read or {}).get("journal") or {}).get("last_seq", 0))
 
 
 def _failure(machine: str, result: t.Mapping[str, t.Any] | None) -> Failure | None:

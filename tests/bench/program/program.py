@@ -31,9 +31,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         ready = time.monotonic() - STARTED >= READY_AFTER and MODE != "never"
         status = b"200 OK" if ready or path != b"/health" else b"503 Service Unavailable"
         body = VERSION.encode()
-        writer.write(
-            b"HTTP/1.1 %s\r\nX-Version: %s\r\nContent-Length: %d\r\n\r\n%s" % (status, body, len(body), body)
-        )
+        writer.write(b"HTTP/1.1 %s\r\nX-Version: %s\r\nContent-Length: %d\r\n\r\n%s" % (status, body, len(body), body))
         await writer.drain()
     writer.close()
 

@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole releases on one machine: wall time, rollback, the floor, Mitogen, under load, and refusals."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+from tests.lab.load import LoadRun, Profile, RequestSpec, StreamSpec
+from tests.shop.site import COLLECTIONS
+
+from .measure import Row, spread
+from .site import BenchSite, Measured
+
+TIMES = 7
+PLAIN = Profile(requests=(RequestSpec("get", path="/"),), fresh=0.1)
+STREAMED = PLAIN._replace(streams=(StreamSpec("events", "sse", "/events", count=1),))
+
+# What a module of the floor does instead of its work: it answers at once with what the plan needs.
+IDLE = {
+    "release_state": "run = lambda *_: {'changed': False, 'journal': {'releases': [], 'bad': {}}, 'container': {},"
+    " 'traffic': {}, 'lease': {'live': False, 'fence': 0}, 'facts': {'disk': {}, 'ports': [],"
+    " 'time': {'wall': __import__('time').time()}}}",
+    "container_deploy": "run = lambda *_: {'changed': False}",
+    "traffic_switch": "stage = contextlib.nullcontext\nact = lambda *_: {'changed': False}\n"
+    "_stage = stage\nstage = lambda *_: _stage()",
+}
+
+
+class Failed(Exception):
+    """A playbook of the benchmark did not end as it should."""
+
+
+def expect(measured: Measured, rc: int = 0) -> Measured:
+    """The same, or an error with what the playbook printed last."""
+    if measured.rc != rc:
+        raise Failed(f"exit status {measured.rc}, wanted {rc}:\n{measured.output[-2000:]}")
+    return measured
+
+
+def alternating(site: BenchSite, times: int, **keywords: t.Any) -> list[Measured]:
+    """Release 1.1.0 and 1.0.0 in turn."""
+    versions = itertools.islice(itertools.cycle(["1.1.0", "1.0.0"]), times)
+    return [expect(site.deploy(version, **keywords)) for version in versions]
+
+
+def rollbacks(site: BenchSite, times: int, **keywords: t.Any) -> list[Measured]:
+    """Roll back to the release before, again and again."""
+    return [expect(site.run("rollback.yml", **keywords)) for _number in range(times)]
+
+
+def walls(measured: t.Sequence[Measured]) -> list[float]:
+    """The wall seconds."""
+    return [one.wall for one in measured]
+
+
+def measure(site: BenchSite, url: str) -> t.Iterator[Row]:
+    """All figures of one machine; the first release and the provisioning are not among them."""
+    expect(site.deploy("1.0.0"))
+    floor = floor_collections()
+    strategy = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": mitogen_strategies()}
+    how = "one machine, image present, ready after 0.4 s, one successful probe, bake 0"
+    yield Row("release", spread(walls(alternating(site, TIMES)), "s"), how)
+    switched = site.report()
+    yield Row("rollback", spread(walls(rollbacks(site, TIMES)), "s"), how)
+    yield Row(
+        "the same playbook with modules that do nothing (floor)",
+        spread(walls([expect(site.deploy("1.1.0", collections=floor)) for _number in range(TIMES)]), "s"),
+        "every task of a release, each answering at once",
+    )
+    yield Row("release, with Mitogen", spread(walls(alternating(site, TIMES, **strategy)), "s"), how)
+    yield Row("rollback, with Mitogen", spread(walls(rollbacks(site, TIMES, **strategy)), "s"), how)
+    with LoadRun(url, rate=200, profile=PLAIN) as load:
+        loaded = walls(alternating(site, TIMES))
+        result = load.stop()
+    yield Row(
+        "release at 200 requests/s", spread(loaded, "s"), f"{result.failed} of {result.requests:,} requests failed"
+    )
+    with LoadRun(url, rate=20, profile=STREAMED) as load:
+        streamed = walls(alternating(site, 3))
+        result = load.stop()
+    yield Row(
+        "release with an event stream open", spread(streamed, "s"), f"drain deadline 10 s; {result.failed} failed"
+    )
+    yield Row("traffic moved and read back, in the last release", f"{switched['switched_ms']:.2f} ms", "HAProxy")
+    yield from refusals(site)
+
+
+def refusals(site: BenchSite) -> t.Iterator[Row]:
+    """How long a version takes to be refused, and whether the cause is named."""
+    expect(site.deploy("1.0.0"))
+    cases = {
+        "crash": ("a version that exits at its start", "exited"),
+        "elsewhere": ("a version that listens on another port", "wrong_port"),
+        "never": ("a version that never becomes healthy (deadline 30 s)", "status"),
+        "missing": ("a version without an image", "image_missing"),
+    }
+    for version, (what, cause) in cases.items():
+        measured = [
+            expect(site.deploy(version, "-e", "slipway_allow_bad=true"), 2)
+            for _n in range(1 if version == "never" else 3)
+        ]
+        if f"[{cause}]" not in measured[-1].output:
+            raise Failed(f"{version}: the cause {cause} is not named:\n{measured[-1].output[-2000:]}")
+        yield Row(f"refused: {what}", spread(walls(measured), "s"), f"named cause: {cause}")
+
+
+def floor_collections() -> Path:
+    """A copy of the collection whose modules answer at once, packed with all that the real ones import."""
+    root = COLLECTIONS.parent / "floor"
+    target = root / "ansible_collections" / "slipway" / "deploy"
+    shutil.rmtree(root, ignore_errors=True)
+    source = (COLLECTIONS / "ansible_collections" / "slipway" / "deploy").resolve()
+    for part in ("galaxy.yml", "meta", "playbooks", "plugins", "roles"):
+        copy = shutil.copytree if (source / part).is_dir() else shutil.copy
+        target.mkdir(parents=True, exist_ok=True)
+        copy(source / part, target / part)
+    for module, idle in IDLE.items():
+        path = target / "plugins" / "modules" / f"{module}.py"
+        path.write_text(
+            path.read_text().replace('\nif __name__ == "__main__":', f'\n{idle}\n\nif __name__ == "__main__":')
+        )
+    return root
+
+
+def mitogen_strategies() -> str:
+    """Where the installed Mitogen keeps its strategy plugins."""
+    code = "import ansible_mitogen.plugins.strategy as s; print(list(s.__path__)[0])"
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide
+
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.release.fleets import NOW, config, fleet, released
+
+HOLDER = {"user": "ann", "host": "ci7", "pid": 4711, "command": "ansible-playbook deploy.yml", "since": NOW}
+LEASE = {"fence": 3, "live": True, "token": 3, "release_id": "r3", "holder": HOLDER, "remaining": 12.0}
+
+
+def plan(machines, goal="deploy", finished="", **changes):
+    return decide(goal, config(**changes), machines, now=NOW, suffix="3fa9", finished=finished)
+
+
+def refusal(machines, goal="deploy", finished="", **changes):
+    with pytest.raises(SlipwayError) as caught:
+        plan(machines, goal, finished, **changes)
+    return caught.value
+
+
+def test_a_first_release_goes_to_blue_and_has_nothing_to_go_back_to():
+    found = plan(fleet(live="", fence=0))
+    assert found.action == "release"
+    assert (found.target["side"], found.target["live_side"], found.target["previous"]) == ("blue", "", None)
+    assert found.target["weights"] == {"blue": 100, "green": 0}
+    assert found.target["weights_before"] is None
+    assert found.target["token"] == 1
+    assert found.target["id"] == "1.1.0-20270115T080000Z-3fa9"
+
+
+def test_a_release_goes_to_the_idle_side_with_a_token_above_every_fence():
+    found = plan(fleet(released(), changes={"lb1": {"fence": 9}}))
+    target = found.target
+    assert (target["side"], target["live_side"], target["token"]) == ("green", "blue", 10)
+    assert target["weights_before"] == {"blue": 100, "green": 0}
+    assert target["previous"] == {"release": "1.0.0-id", "version": "1.0.0"}
+    sides = target["traffic"]["services"]["backend"]["sides"]
+    assert [server["name"] for server in sides["green"]] == [
+        "green_app1_1",
+        "green_app1_2",
+        "green_app2_1",
+        "green_app2_2",
+    ]
+    assert "worker" not in target["traffic"]["services"]
+
+
+def test_the_live_side_stays_where_it_was_released_to_when_the_configuration_moves_its_ports():
+    before = released()
+    moved = {"backend": {"image": "i:1", "port": 8080, "replicas": 2, "publish_from": 25000}}
+    target = plan(fleet(before), slipway_services=moved).target
+    sides = target["traffic"]["services"]["backend"]["sides"]
+    assert sides["blue"] == before["decision"]["traffic"]["services"]["backend"]["sides"]["blue"]
+    assert {server["port"] for server in sides["green"]} == {25010, 25011}
+
+
+def test_the_version_that_is_live_already_is_nothing_to_do():
+    found = plan(fleet(released("1.1.0"), version="1.1.0"))
+    assert (found.action, found.target) == ("nothing", None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"app2": {"container__sides": {}}},
+        {"lb1": {"traffic__live_side": "green"}},
+        {"app1": {"container__sides__blue__release": "other-id"}},
+    ],
+    ids=["containers are gone", "a balancer is elsewhere", "another release runs"],
+)
+def test_a_live_version_that_does_not_serve_as_written_is_released_again(changes):
+    assert plan(fleet(released("1.1.0"), version="1.1.0", changes=changes)).action == "release"
+
+
+def test_a_live_foreign_lock_is_refused_with_who_where_since_and_until():
+    error = refusal(fleet(released(), changes={"app2": {"lease": LEASE}}))
+    assert error.cause == "lock_held"
+    for word in ("app2", "r3", "ann", "ci7", "4711", "since 2027-01-15 08:00:00", "ends in 12 s", "slipway_lock_wait"):
+        assert word in error.message
+
+
+def test_a_lock_whose_holder_is_gone_is_taken_over():
+    gone = {**LEASE, "holder_gone": True}
+    assert plan(fleet(released(), changes={"app2": {"lease": gone}})).takeover == [{"token": 3, "holder": HOLDER}]
+
+
+def test_all_problems_are_named_at_once():
+    machines = fleet(
+        released(),
+        changes={
+            "app1": {"facts__disk": {"state": {"path": "/var/lib", "free": 2**20, "inodes_free": 0.2}}},
+            "app2": None,
+            "lb1": {"facts__time": {"wall": NOW - 3600}, "traffic__problems": [{"message": "HAProxy is not running."}]},
+        },
+    )
+    message = refusal(machines).message
+    for word in ("app1: disk of /var/lib: 1 MiB free", "0.2 %", "app2: cannot be read", "3600 s away", "not running"):
+        assert word in message
+    assert "5 reasons" in message
+
+
+def test_a_port_of_the_idle_side_that_somebody_else_has_is_named_with_its_holder():
+    port = config()["services"]["backend"]["ports"]["green"][0]
+    taken = [{"port": port, "address": "0.0.0.0", "pid": 99, "process": "python3"}]
+    message = refusal(fleet(released(), changes={"app1": {"facts__ports": taken}})).message
+    assert f"app1: port {port} of service backend is taken by python3 (pid 99)" in message
+    assert "slipway_services.backend.publish_from" in message
+
+
+def test_the_ports_of_our_own_live_side_are_no_problem():
+    port = config()["services"]["backend"]["ports"]["blue"][0]
+    ours = [{"port": port, "address": "0.0.0.0", "pid": 99, "process": "docker-proxy"}]
+    assert plan(fleet(released(), changes={"app1": {"facts__ports": ours}})).action == "release"
+
+
+def test_a_version_marked_bad_needs_an_explicit_override():
+    bad = {config()["identity"]: {"why": "app1: status 500"}}
+    machines = fleet(released(), changes={"lb1": {"journal__bad": bad}})
+    assert "1.1.0: marked bad before (app1: status 500)" in refusal(machines).message
+    assert plan(machines, slipway_allow_bad=True).action == "release"
+
+
+def test_a_rollback_goes_to_the_release_before_with_its_own_services_and_kept_images():
+    machines = fleet(released("1.0.0", "blue", 2), released("1.1.0", "green", 3), live="green", version="1.1.0")
+    target = plan(machines, "rollback").target
+    assert (target["version"], target["side"], target["kept_release"]) == ("1.0.0", "blue", "1.0.0-id")
+
+
+def test_a_rollback_to_a_release_that_is_not_ready_names_machine_and_reason():
+    gone = [{"release": "1.0.0-id", "version": "1.0.0", "ready": False, "missing": ["slipway/shop:1.0.0"]}]
+    machines = fleet(
+        released("1.0.0", "blue", 2),
+        released("1.1.0", "green", 3),
+        live="green",
+        version="1.1.0",
+        changes={"app2": {"container__releases": gone}},
+    )
+    message = refusal(machines, "rollback").message
+    assert "app2: release 1.0.0-id is not ready to go back to (slipway/shop:1.0.0)" in message
+
+
+def test_a_rollback_to_an_unknown_version_says_what_there_is():
+    message = refusal(fleet(released()), "rollback", slipway_rollback_to="0.9").message
+    assert "there is no release 0.9 to go back to; kept are: 1.0.0 (1.0.0-id)" in message
+
+
+def open_release(*stages, decided=True, **about):
+    facts = {"live_side": "blue", **about}
+    return released("1.1.0", "green", 4, outcome="", stages=stages, decided=decided, about=facts)
+
+
+def test_an_interrupted_release_without_decision_is_undone_and_no_balancer_touched():
+    found = plan(fleet(released(), open_release("prepare", decided=False)), slipway_version="1.2.0")
+    target = found.first["target"]
+    assert (found.action, found.first["course"]) == ("finish", "undo")
+    assert (target["id"], target["side"], target["live_side"]) == ("1.1.0-id", "green", "blue")
+    assert target["traffic_may_have_moved"] is False
+    assert target["majority"] is True
+
+
+def test_an_interrupted_release_with_decision_is_finished_with_what_was_frozen():
+    found = plan(fleet(released(), open_release("prepare", "decision")), slipway_version="1.2.0")
+    assert found.first["course"] == "forward"
+    assert found.first["target"]["version"] == "1.1.0"
+
+
+def test_a_release_that_had_begun_to_settle_only_goes_on():
+    machines = fleet(released(), open_release("prepare", "decision", "shift", "settle"))
+    assert plan(machines).first["course"] == "settle"
+
+
+def test_a_decided_release_is_undone_on_the_rest_when_a_host_is_away():
+    machines = fleet(released(), open_release("prepare", "decision"), changes={"app2": None})
+    found = plan(machines)
+    assert found.first["course"] == "undo"
+    assert found.first["target"]["machines"] == ["app1", "lb1"]
+
+
+def test_neither_side_is_stopped_while_a_balancer_of_a_decided_release_is_away():
+    machines = fleet(released(), open_release("prepare", "decision", "shift"), changes={"lb1": None})
+    error = refusal(machines)
+    assert (error.cause, error.obj) == ("balancer_away", "lb1")
+    assert plan(machines, slipway_break_glass=True).first["course"] == "undo"
+
+
+def test_an_inventory_without_a_machine_of_the_interrupted_release_is_refused():
+    machines = fleet(released(), open_release("prepare", "decision"))
+    for read in machines.reads.values():
+        read["journal"]["releases"][-1]["decision"]["machines"].append("app9")
+    error = refusal(machines)
+    assert (error.cause, error.obj) == ("strangers", "app9")
+
+
+def test_what_is_still_open_after_finishing_is_not_tried_for_ever():
+    error = refusal(fleet(released(), open_release("prepare", "decision")), finished="1.1.0-id")
+    assert error.cause == "still_open"
