@@ -15,7 +15,8 @@ import yaml
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuse a run that does not look at every machine of the scenario."""
     scenario = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
-    wanted = set(yaml.safe_load((scenario / "lab.yml").read_text(encoding="utf-8"))["machines"])
+    groups = yaml.safe_load((scenario / "lab.yml").read_text(encoding="utf-8"))["groups"]
+    wanted = {name for members in groups.values() for name in members}
     seen = {
         str(item.callspec.params["_testinfra_host"].backend.host)
         for item in session.items

@@ -118,8 +118,8 @@ def main() -> int:
 def picture() -> str:
     """The whole picture."""
     about = (
-        "One release: every machine is read, locked and prepared while the old version serves; the decision is written to "
-        "every journal; the balancer moves the traffic; the old version is stopped and kept."
+        "One release: every machine is read, locked and prepared while the old version serves; the decision is written "
+        "to every journal; the balancer moves the traffic; the old version is stopped and kept."
     )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="t d">',
@@ -127,9 +127,9 @@ def picture() -> str:
         f"<style>{STYLE}</style>",
         '<defs><pattern id="kept" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         '<line class="hatch" x1="0" y1="0" x2="0" y2="8"/></pattern></defs>',
-        rect("page", 0, 0, WIDTH, HEIGHT, 14),
+        rect("page", 0, 0, WIDTH, HEIGHT, radius=14),
         text("title", 28, 44, "One release: 1.0.0 on blue becomes 1.1.0 on green"),
-        text("small", 28, 66, "Each stage is one task over all machines at once, and one verdict over all their results."),
+        text("small", 28, 66, "A stage is one task over all machines at once, and one verdict over all their results."),
         *stages(),
         *lanes(),
         *balancer(),
@@ -169,7 +169,7 @@ def stages() -> t.Iterator[str]:
     """The names above the columns, and the lines between these."""
     for stage in STAGES:
         x = start(stage.name)
-        yield rect("chip", x + 3, 84, stage.width - 6, 44, 9)
+        yield rect("chip", x + 3, 84, stage.width - 6, 44, radius=9)
         yield text("stage", x + stage.width / 2, 103, stage.name, "middle")
         yield text("small", x + stage.width / 2, 119, stage.about, "middle")
         if x > LEFT:
@@ -179,7 +179,7 @@ def stages() -> t.Iterator[str]:
 def lanes() -> t.Iterator[str]:
     """One for each machine, with its name."""
     for lane in (BALANCER, *APPS):
-        yield rect("lane", 28, lane.top, RIGHT - 28, lane.height, 10)
+        yield rect("lane", 28, lane.top, RIGHT - 28, lane.height, radius=10)
         yield text("machine", 46, lane.top + lane.height / 2 - 3, lane.name)
         yield text("small", 46, lane.top + lane.height / 2 + 15, lane.about)
     # The lanes have covered the lines.
@@ -190,9 +190,9 @@ def lanes() -> t.Iterator[str]:
 def balancer() -> t.Iterator[str]:
     """All requests, first to blue, then to green; those that blue has begun, it ends."""
     top, x, last = BALANCER.top + 14, moved(), RIGHT - 10
-    yield rect("blue", LEFT + 6, top, x - LEFT - 6, 30, 7)
+    yield rect("blue", LEFT + 6, top, x - LEFT - 6, 30, radius=7)
     yield text("on", (LEFT + x) / 2, top + 20, "all new requests to blue, 1.0.0", "middle")
-    yield rect("green", x, top, last - x, 30, 7)
+    yield rect("green", x, top, last - x, 30, radius=7)
     yield text("on", (x + last) / 2, top + 20, "all new requests to green, 1.1.0", "middle")
     drained = end("shift") - 62
     yield f'<path class="blue" d="M{x} {top + 38} L{drained} {top + 46} L{drained} {top + 48} L{x} {top + 60} Z"/>'
@@ -203,18 +203,18 @@ def application(lane: Lane) -> t.Iterator[str]:
     """The old version until it is settled, and the new one from its preparation on."""
     blue, green = lane.top + 16, lane.top + 54
     stopped, last = start("settle") + 34, RIGHT - 10
-    yield rect("blue", LEFT + 6, blue, moved() - LEFT - 6, BAR, 6)
+    yield rect("blue", LEFT + 6, blue, moved() - LEFT - 6, BAR, radius=6)
     yield text("on", LEFT + 20, blue + 15, "blue 1.0.0 serves")
-    yield rect("ending", moved(), blue, stopped - moved(), BAR, 6)
+    yield rect("ending", moved(), blue, stopped - moved(), BAR, radius=6)
     yield text("small", moved() + 14, blue + 15, "no new requests")
-    yield rect("kept", stopped, blue, last - stopped, BAR, 6)
+    yield rect("kept", stopped, blue, last - stopped, BAR, radius=6)
     yield text("small", stopped + (last - stopped) / 2, blue + BAR + 13, "stopped, kept", "middle")
     born, healthy = start("prepare") + 14, start("prepare") + 122
-    yield rect("starting", born, green, healthy - born, BAR, 6)
+    yield rect("starting", born, green, healthy - born, BAR, radius=6)
     yield text("small", (born + healthy) / 2, green + 15, "green 1.1.0 starts", "middle")
-    yield rect("ready", healthy, green, moved() - healthy, BAR, 6)
+    yield rect("ready", healthy, green, moved() - healthy, BAR, radius=6)
     yield text("small", (healthy + moved()) / 2, green + 15, "healthy, nobody sees it yet", "middle")
-    yield rect("green", moved(), green, last - moved(), BAR, 6)
+    yield rect("green", moved(), green, last - moved(), BAR, radius=6)
     yield text("on", moved() + 14, green + 15, "green 1.1.0 serves, watched for errors")
 
 
@@ -233,11 +233,11 @@ def courses() -> t.Iterator[str]:
     y = FOOT + 14
     yield text("machine", 28, y + 34, "If it fails")
     yield text("small", 28, y + 52, "or is interrupted")
-    yield from course(LEFT + 6, end("decision") - 8, y, "put back: green is stopped and kept", "blue never stopped serving")
-    yield from course(
-        end("decision") + 8, start("settle") - 6, y, "traffic back to blue", "interrupted: verified, watched again first"
-    )
-    yield from course(start("settle") + 6, RIGHT - 10, y, "forward only", "to the end")
+    decided, settling = end("decision"), start("settle")
+    yield from course(LEFT + 6, decided - 8, y, "put back: green is stopped and kept", "blue never stopped serving")
+    again = "interrupted: verified, watched again first"
+    yield from course(decided + 8, settling - 6, y, "traffic back to blue", again)
+    yield from course(settling + 6, RIGHT - 10, y, "forward only", "to the end")
 
 
 def course(left: float, right: float, y: float, what: str, then: str) -> t.Iterator[str]:
@@ -259,7 +259,7 @@ def legend() -> t.Iterator[str]:
         ("kept", "stopped and kept: a rollback starts these containers again", 0),
     )
     for name, meaning, width in entries:
-        yield rect(name, x, y, 22, 14, 4)
+        yield rect(name, x, y, 22, 14, radius=4)
         yield text("small", x + 30, y + 11, meaning)
         x += width
 
@@ -267,7 +267,7 @@ def legend() -> t.Iterator[str]:
 # -- shapes ---------------------------------------------------------------------------------------------------------
 
 
-def rect(name: str, x: float, y: float, width: float, height: float, radius: float) -> str:
+def rect(name: str, x: float, y: float, width: float, height: float, *, radius: float) -> str:
     """A rectangle with round corners."""
     return f'<rect class="{name}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius:g}"/>'
 

@@ -18,7 +18,7 @@ fi
 failed=()
 for scenario in "${scenarios[@]}"; do
   started=$SECONDS
-  if molecule --base-config molecule/config.yml test --scenario-name "$scenario"; then
+  if molecule --base-config molecule/config.yml test --no-command-borders --no-shared-state --scenario-name "$scenario"; then
     printf '[slipway] molecule %s: passed in %d s\n' "$scenario" $((SECONDS - started))
   else
     printf '[slipway] molecule %s: FAILED after %d s\n' "$scenario" $((SECONDS - started))

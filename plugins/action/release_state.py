@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import contextlib
+import threading
 import time
 import typing as t
 
@@ -27,6 +31,10 @@ class ActionModule(StageAction):
 
     module = "slipway.deploy.release_state"
 
+    # The modules that the next stages run. Packing one costs as much as a remote task, and while a machine is read this
+    # controller only waits.
+    next_modules = ("slipway.deploy.container_deploy", "slipway.deploy.traffic_switch")
+
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if self._task.args.get("state", "read") != "read":
             return super().run(tmp, task_vars)
@@ -46,6 +54,28 @@ class ActionModule(StageAction):
         args = dict(self._task.args)
         wait = float(args.pop("wait", 0) or 0)
         machine = str(variables.get("inventory_hostname", ""))
+        packing = self._pack_ahead(machine, variables)
+        try:
+            return self._read_until_free(args, variables, machine, wait)
+        finally:
+            packing.join()
+
+    def _pack_ahead(self, machine: str, variables: dict[str, t.Any]) -> threading.Thread:
+        """Fill Ansible's cache of packed modules while the first machine is read; it only saves time."""
+
+        def pack() -> None:
+            for module in self.next_modules:
+                with contextlib.suppress(Exception):
+                    self._configure_module(module_name=module, module_args={}, task_vars=variables)
+
+        first = [str(name) for name in variables.get("ansible_play_batch", [])][:1] == [machine]
+        thread = threading.Thread(target=pack if first else _nothing)
+        thread.start()
+        return thread
+
+    def _read_until_free(
+        self, args: dict[str, t.Any], variables: dict[str, t.Any], machine: str, wait: float
+    ) -> dict[str, t.Any]:
         started, end = time.time(), time.monotonic() + wait
         while True:
             outcome = self._try(args, variables)
@@ -66,3 +96,7 @@ class ActionModule(StageAction):
             f"{who.get('host', '?')} (process {who.get('pid', '?')}); its lock ends in {lease.get('remaining', 0):.0f} s, "
             f"giving up in {left:.0f} s"
         )
+
+
+def _nothing() -> None:
+    """What the other machines pack ahead."""

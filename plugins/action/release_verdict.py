@@ -38,5 +38,7 @@ class ActionModule(ActionBase):
             blames_version=verdict.blames_version,
         )
         if args.get("read"):
-            result["moved"] = moved({machine: plain(hostvars[machine].get(args["read"])) for machine in results}, results)
+            result["moved"] = moved(
+                {machine: plain(hostvars[machine].get(args["read"])) for machine in results}, results
+            )
         return result

@@ -115,6 +115,7 @@ def holder() -> dict[str, t.Any]:
         "pid": pid,
         "pid_start": process_start(pid) or "",
         "boot_id": boot_id(),
+        "pid_namespace": pid_namespace(),
         "command": " ".join(["ansible-playbook", *playbooks[:1]]),
         "since": time.time(),
     }
@@ -138,9 +139,21 @@ def boot_id() -> str:
         return ""
 
 
+def pid_namespace() -> str:
+    """The namespace that process numbers belong to (pid_namespaces(7)); empty where the kernel has none."""
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
 def holder_is_gone(other: t.Mapping[str, t.Any]) -> bool:
-    """Whether a lock's holder ran on this controller, in this boot, and its process has ended."""
-    if not other.get("boot_id") or other["boot_id"] != boot_id() or not other.get("pid"):
+    """Whether a lock's holder ran on this controller, in this boot, and its process has ended.
+
+    Two containers on one machine share its boot: a process number says nothing about a process of the other one.
+    """
+    here = {"host": socket.gethostname(), "boot_id": boot_id(), "pid_namespace": pid_namespace()}
+    if not other.get("pid") or any(not value or other.get(key) != value for key, value in here.items()):
         return False
     return process_start(int(other["pid"])) != str(other.get("pid_start"))
 

@@ -327,6 +327,8 @@ def _step(wanted: Wanted, found: t.Sequence[Found], side: str, stale_secrets: bo
     if not same:
         return Step(wanted, None, "create")
     best = max(same, key=lambda item: (item.running, item.name == wanted.name, item.started))
+    # With a restart policy of its own it was decided on, and may have traffic: today's secrets are the next release's.
+    stale_secrets = stale_secrets and best.restart == "no"
     if not wanted.service.traffic:
         return Step(wanted, best, "restart" if stale_secrets and best.running else "keep")
     if best.status == "running":

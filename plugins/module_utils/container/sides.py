@@ -136,8 +136,7 @@ def revert(order: Order, system: System, engine: Engine, *, check: bool = False)
         )
     report = Report(system, order.secrets.values())
     scene = _look(order, system, engine, report)
-    here = [item for item in scene.found if item.label("side") == order.side]
-    workers, others = scene.by_role(here, "worker"), [item for item in here if item.label("role") != "worker"]
+    workers, others = scene.by_role(scene.new, "worker"), [item for item in scene.new if item.label("role") != "worker"]
     old_workers = scene.by_role(scene.old, "worker")
     disarm, hand_back = _policies(workers, IDLE), _stops(workers)
     arm, start = _policies(scene.old, LIVE), _starts(item for item in scene.old if item not in old_workers)
@@ -155,7 +154,7 @@ def revert(order: Order, system: System, engine: Engine, *, check: bool = False)
     _apply(engine, report, _stops(others))
     _keep_logs(engine, report, [act.container for act in [*hand_back, *away] if act.kind == "stop"])
     _read_back(engine, report, scene.old, running=True, policy=LIVE)
-    _read_back(engine, report, here, running=False, policy=IDLE)
+    _read_back(engine, report, scene.new, running=False, policy=IDLE)
     _write_outcome(order, system, scene, report, "reverted")
     return report
 

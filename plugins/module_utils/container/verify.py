@@ -152,12 +152,13 @@ class Failures:
             if not check.once:
                 self._report.about(check.container, healthy=verdict.healthy, ready_s=round(verdict.seconds, 3))
             if not verdict.healthy:
-                evidence = {"check": check.target["name"], "smoke": check.once, **verdict.evidence}
+                asked = check.target["name"]
+                evidence = {"check": asked, "smoke": check.once, **verdict.evidence}
                 self.note(
                     check.container,
                     SlipwayError(
                         verdict.message.rstrip("."),
-                        obj=check.container,
+                        obj=f"{asked} of {check.container}" if check.once else check.container,
                         cause=verdict.cause,
                         remedy=verdict.remedy,
                         evidence=evidence,

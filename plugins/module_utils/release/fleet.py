@@ -93,7 +93,7 @@ class Fleet:
         sides = {read["traffic"]["live_side"] for read in self._parts("traffic") if read["traffic"].get("live_side")}
         last = self._last_good()
         side = str(last.get("side", "")) if last else ""
-        if len(sides) == 1:
+        if len(sides) == 1 and sides <= {"blue", "green"}:
             side = sides.pop()
         target = (last or {}).get("decision")
         if last is None or target is None:
@@ -133,9 +133,10 @@ class Fleet:
     def kept(self, wanted: str | None, live: Live, problems: list[str]) -> Target | None:
         """The specification of the release to go back to: by id or version, by default the one before the live one."""
         for release in reversed(self.succeeded()):
-            if release["id"] == live.release or release["version"] == live.version:
+            if release["id"] == live.release:
                 continue
-            if wanted is None or wanted in (release["id"], release["version"]):
+            # By default to another version; the same version with another configuration only when it is named.
+            if wanted in (release["id"], release["version"]) or (wanted is None and release["version"] != live.version):
                 return self._ready(release, problems)
         known = ", ".join(f"{release['version']} ({release['id']})" for release in self.succeeded()) or "none"
         problems.append(

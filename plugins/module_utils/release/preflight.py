@@ -23,7 +23,11 @@ def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Li
     ]
     for machine, read in sorted(fleet.readable().items()):
         problems += [f"{machine}: {problem}" for problem in _of_machine(machine, read, config, live)]
-    return problems
+    return problems + [
+        f"{problem}. Traffic was moved by hand; move it to one side with traffic_switch, or roll back to a release."
+        for problem in fleet.disagreements()
+        if goal == "deploy" and "mixed" in problem
+    ]
 
 
 def _of_machine(machine: str, read: Read, config: t.Mapping[str, t.Any], live: Live) -> t.Iterator[str]:

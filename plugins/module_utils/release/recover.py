@@ -74,7 +74,9 @@ def interrupted(traces: t.Mapping[str, Traces]) -> Interrupted | None:
     here = {machine: release for machine, release in opened.items() if release.id == oldest.id}
     ended = [item for trace in traces.values() for item in trace.ended]
     outcomes = {item.outcome for item in ended if item.id == oldest.id}
-    newer = [item for item in ended if item.token > oldest.token and item.id != oldest.id and item.outcome == "succeeded"]
+    newer = [
+        item for item in ended if item.token > oldest.token and item.id != oldest.id and item.outcome == "succeeded"
+    ]
     if newer:
         course, why = CLOSE, f"{newer[-1].id} has succeeded since, so nothing of it is touched any more"
     else:
