@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         args = self._task.args
         for name in ("stage", "register", "machines"):
             if name not in args:
-                raise AnsibleActionFail(f"release_verdict: {name} is required")  # type: ignore[no-untyped-call]
+                raise AnsibleActionFail(f"release_verdict: {name} is required")
         hostvars = (task_vars or {})["hostvars"]
         results = {str(machine): plain(hostvars[machine].get(args["register"])) for machine in args["machines"]}
         verdict = judge(str(args["stage"]), results, majority=bool(args.get("majority", False)))

@@ -16,7 +16,7 @@ def fleet_of(args: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> t
     """The configuration and the fleet, out of the arguments C(config) and C(register) of a controller-only action."""
     for name in ("config", "register"):
         if name not in args:
-            raise AnsibleActionFail(f"{name} is required")  # type: ignore[no-untyped-call]
+            raise AnsibleActionFail(f"{name} is required")
     config = plain(args["config"])
     hostvars = variables["hostvars"]
     reads = {machine: plain(hostvars[machine].get(args["register"])) for machine in config["machines"]}

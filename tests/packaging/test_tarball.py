@@ -56,9 +56,8 @@ def test_a_playbook_is_found_by_its_full_name(run: Run, inventory: Path, playboo
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_a_playbook_is_found_by_ansible_runner(run: Run, inventory: Path, playbook: str) -> None:
-    done = run(
-        "ansible-runner", "run", inventory.parents[1], "-p", f"slipway.deploy.{playbook}", "--cmdline", "--syntax-check"
-    )
+    private = inventory.parents[1]
+    done = run("ansible-runner", "run", private, "-p", f"slipway.deploy.{playbook}", "--cmdline=--syntax-check")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
