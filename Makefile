@@ -6,11 +6,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RUN := .venv-test/bin
+# Every lab that a target here makes.
+LABS := lab acceptance bench molecule
+ANY = $(firstword $(wildcard .venv-run/bin .venv-test/bin))
 export PYTHONPATH := $(CURDIR)/.cache/collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export SEED ?= $(shell date +%j)
 
-.PHONY: help demo test unit local acceptance molecule lint bench soak clean distclean build environment
+.PHONY: help demo test unit local packaging molecule acceptance lint changelog bench soak build clean distclean environment
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t14
@@ -22,7 +25,7 @@ demo: ## Release, refuse and roll back the example shop on three lab machines, u
 	@tools/bootstrap.sh venv run requirements/run.txt requirements/load.txt
 	@PATH="$(CURDIR)/.venv-run/bin:$$PATH" .venv-run/bin/python -m tests.demo
 
-test: unit local molecule acceptance ## Everything that proves a guarantee, fast tests first
+test: unit local packaging molecule acceptance ## Everything that proves a guarantee, fast tests first
 
 unit: environment ## Unit tests (seconds)
 	@$(RUN)/python -m pytest -q -n 2 tests/unit
@@ -32,15 +35,23 @@ local: environment ## Engines against real proxies and a real Docker Engine of t
 	@$(RUN)/python -m tests.lab engine
 	@$(RUN)/python -m pytest -q tests/integration_local tests/lab
 
+packaging: ## The built tarball, installed into an empty directory; what must not be in the repository
+	@tools/bootstrap.sh venv packaging requirements/packaging.txt
+	@.venv-packaging/bin/python -m pytest -q tests/packaging
+
+molecule: environment ## One scenario a role, on machines of the lab
+	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/molecule.sh
+
 acceptance: environment ## Whole releases in the lab, under load: each guarantee once, and a sample drawn by SEED
 	@tools/bootstrap.sh packages debootstrap
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest -q tests/acceptance
 
-molecule: environment ## One scenario a role
-	@PATH="$(CURDIR)/$(RUN):$$PATH" tools/molecule.sh
-
-lint: ## All static gates
+lint: ## All gates; `tools/lint.sh --list` names them, `tools/lint.sh NAME…` runs some
 	@tools/lint.sh
+
+changelog: ## Bring CHANGELOG.rst and changelogs/changelog.yaml up to date with the fragments and plugins
+	@tools/bootstrap.sh venv lint requirements/lint.txt
+	@PATH="$(CURDIR)/.venv-lint/bin:$$PATH" antsibull-changelog release --refresh --reload-plugins --update-existing
 
 bench: environment ## The table of figures in docs/
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
@@ -50,11 +61,12 @@ soak: environment ## The matrices whole (hours)
 
 build: ## The tarball for Galaxy, in dist/
 	@tools/bootstrap.sh venv run requirements/run.txt requirements/load.txt
-	@.venv-run/bin/ansible-galaxy collection build --force --output-path dist
+	@tools/build.sh .venv-run/bin/ansible-galaxy dist
 
 clean: ## Remove the lab's machines, networks and volumes (images stay cached)
-	@if [ -x .venv-run/bin/python ]; then .venv-run/bin/python -m tests.lab down; else .venv-test/bin/python -m tests.lab down; fi
+	@$(if $(ANY),for lab in $(LABS); do $(ANY)/python -m tests.lab --lab $$lab down; done)
 
-distclean: clean ## And the images, environments and caches
-	@if [ -x .venv-run/bin/python ]; then .venv-run/bin/python -m tests.lab clean; else .venv-test/bin/python -m tests.lab clean; fi
-	@rm -rf .venv-run .venv-test .venv-lint .cache .lab dist
+distclean: ## And the images, environments and caches
+	@$(MAKE) --no-print-directory clean
+	@$(if $(ANY),$(ANY)/python -m tests.lab clean)
+	@rm -rf .venv-* .cache .lab dist

@@ -16,8 +16,10 @@ from tests.shop import build, push
 
 
 def up(scenario: str) -> None:
-    """Create the machines, put images into a registry and a database on one of them when asked to, write the inventory."""
-    wanted: dict[str, t.Any] = yaml.safe_load((Path(__file__).parent / scenario / "lab.yml").read_text(encoding="utf-8"))
+    """Create the machines and write the inventory; with images in a registry and a database, when asked for."""
+    wanted: dict[str, t.Any] = yaml.safe_load(
+        (Path(__file__).parent / scenario / "lab.yml").read_text(encoding="utf-8")
+    )
     lab = Lab("molecule")
     lab.create(sorted({name for members in wanted["groups"].values() for name in members}), wanted["image"])
     variables = dict(wanted.get("variables", {}))

@@ -97,14 +97,14 @@ make_venv() {
   shift
   for file in "$@"; do files+=(-r "$file"); done
   python=$(any_python)
+  if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian ships it apart, and may renew Python with it
+    install_packages "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+  fi
   stamp=$(cat "$@" requirements/constraints.txt <("$python" -VV) | sha256sum | cut -c1-16)
   mkdir -p .cache
   exec 9>".cache/venv-$name.lock"
   flock 9
   if [ "$(cat "$directory/.stamp" 2>/dev/null)" != "$stamp" ]; then
-    if ! "$python" -c 'import ensurepip' 2>/dev/null; then # Debian ships it apart
-      install_packages "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
-    fi
     rm -rf "$directory"
     quietly "Making $directory" "$python" -m venv "$directory"
     quietly "Installing $(basename -a "$@" | paste -sd' ') into $directory" \

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.slipway.deploy.plugins.module_utils.release.report import Stage, build, lines
+from ansible_collections.slipway.deploy.plugins.module_utils.release.report import Stage, build, foreseen, lines
 from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
 
@@ -30,8 +30,11 @@ class ActionModule(ActionBase):
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         target, refused = plain(self._task.args["target"]), bool(self._task.args.get("refused", False))
         stages = self._stages(target, (task_vars or {})["hostvars"])
-        report = build(target, stages, refused=refused, started=float(target["started"]), ended=time.time())
-        text = "\n".join(lines(report))
+        if self._task.check_mode and not refused:
+            text = "\n".join(foreseen(target, stages))
+        else:
+            report = build(target, stages, refused=refused, started=float(target["started"]), ended=time.time())
+            text = "\n".join(lines(report))
         if not self._task.check_mode:
             self._write(report)
         if not refused:

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import contextlib
-import threading
+import os
 import time
 import typing as t
 
@@ -54,24 +52,27 @@ class ActionModule(StageAction):
         args = dict(self._task.args)
         wait = float(args.pop("wait", 0) or 0)
         machine = str(variables.get("inventory_hostname", ""))
-        packing = self._pack_ahead(machine, variables)
-        try:
-            return self._read_until_free(args, variables, machine, wait)
-        finally:
-            packing.join()
-
-    def _pack_ahead(self, machine: str, variables: dict[str, t.Any]) -> threading.Thread:
-        """Fill Ansible's cache of packed modules while the first machine is read; it only saves time."""
-
-        def pack() -> None:
-            for module in self.next_modules:
-                with contextlib.suppress(Exception):
-                    self._configure_module(module_name=module, module_args={}, task_vars=variables)
-
         first = [str(name) for name in variables.get("ansible_play_batch", [])][:1] == [machine]
-        thread = threading.Thread(target=pack if first else _nothing)
-        thread.start()
-        return thread
+        with self._packing_ahead(variables) if first else contextlib.nullcontext():
+            return self._read_until_free(args, variables, machine, wait)
+
+    @contextlib.contextmanager
+    def _packing_ahead(self, variables: dict[str, t.Any]) -> t.Iterator[None]:
+        """Fill Ansible's cache of packed modules while the first machine is read; it only saves time.
+
+        In a process of its own: packing parses Python, and two threads must not do that at once before Python 3.11.5
+        ("AST constructor recursion depth mismatch").
+        """
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                for module in self.next_modules:
+                    self._configure_module(module_name=module, module_args={}, task_vars=variables)
+            os._exit(0)
+        try:
+            yield
+        finally:
+            os.waitpid(child, 0)
 
     def _read_until_free(
         self, args: dict[str, t.Any], variables: dict[str, t.Any], machine: str, wait: float
@@ -96,7 +97,3 @@ class ActionModule(StageAction):
             f"{who.get('host', '?')} (process {who.get('pid', '?')}); its lock ends in {lease.get('remaining', 0):.0f} s, "
             f"giving up in {left:.0f} s"
         )
-
-
-def _nothing() -> None:
-    """What the other machines pack ahead."""

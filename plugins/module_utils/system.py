@@ -225,6 +225,9 @@ def _file_error(error: OSError, path: str) -> SlipwayError:
         return SlipwayError("no space left", obj=path, remedy="Free disk space on this machine.", cause="no_space")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return SlipwayError(
-            f"not permitted ({error.strerror})", obj=path, remedy="Connect as root or set become: true.", cause="permission"
+            f"not permitted ({error.strerror})",
+            obj=path,
+            remedy="Connect as root or set become: true.",
+            cause="permission",
         )
     return SlipwayError(f"input/output error ({error.strerror})", obj=path, cause="io")

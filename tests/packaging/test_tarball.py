@@ -95,3 +95,16 @@ def test_an_execution_environment_can_be_made_of_it(run: Run, installed: Path) -
     found: dict[str, t.Any] = yaml.safe_load(done.stdout)
     assert not found["python"]  # the controller needs ansible-core alone
     assert [package.split()[0] for package in found["system"]] == ["openssh-client", "openssh-clients"]
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_an_example_inventory_is_a_valid_configuration(
+    run: Run, installed: Path, tmp_path: Path, environment: str
+) -> None:
+    directory = installed / "ansible_collections" / "slipway" / "deploy" / "inventories" / environment
+    play = {"hosts": "slipway_app:slipway_proxy", "gather_facts": False}
+    task = {"slipway.deploy.config": {"goal": "deploy"}, "run_once": True}
+    (tmp_path / "validate.yml").write_text(json.dumps([{**play, "tasks": [task]}]), encoding="utf-8")
+    variables = ["-e", "slipway_version=1.4.2", "-e", "vault_database_url=postgresql://shop@db1/shop"]
+    done = run("ansible-playbook", "-i", directory, "validate.yml", *variables)
+    assert done.returncode == 0, done.stdout + done.stderr

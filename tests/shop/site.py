@@ -74,10 +74,16 @@ class Site:
         environment: str = "production",
         user: str = "root",
         replace: bool = True,
+        hosts: t.Mapping[str, t.Mapping[str, t.Any]] | None = None,
     ) -> None:
-        """The lab's part of an inventory, beside the one that a person wrote (or, replacing it, instead)."""
+        """The lab's part of an inventory, beside the one that a person wrote (or, replacing it, instead).
+
+        :param hosts: variables of single machines.
+        """
         content = json.loads(self.lab.write_inventory(groups, dict(variables), user).read_text())
-        content["all"]["vars"]["ansible_become"] = user != "root"
+        content["all"]["vars"] = {"ansible_become": user != "root", **content["all"]["vars"], **variables}
+        for name, own in (hosts or {}).items():
+            content["all"]["hosts"][name].update(own)
         if replace:
             (self.directory / environment / "hosts.yml").unlink(missing_ok=True)
         path = self.directory / environment / "lab.yml"
@@ -126,7 +132,7 @@ class Site:
             raise
         return Run(process.returncode, output)
 
-    def deploy(self, version: str, *args: str, **env: str) -> Run:
+    def deploy(self, version: str, *args: str, **env: t.Any) -> Run:
         """``ansible-playbook deploy.yml -i production -e slipway_version=…``."""
         return self.run("deploy.yml", "-e", f"slipway_version={version}", *args, **env)
 

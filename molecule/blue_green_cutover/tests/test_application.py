@@ -13,5 +13,7 @@ testinfra_hosts = ["ansible://slipway_app"]
 
 
 def test_the_new_side_alone_runs(host: Host) -> None:
-    running = host.check_output("docker ps --filter label=slipway.platform=shop --format '{{.Label \"slipway.version\"}}'")
+    running = host.check_output(
+        "docker ps --filter label=slipway.platform=shop --format '{{.Label \"slipway.version\"}}'"
+    )
     assert running.split() == ["1.1.0"]

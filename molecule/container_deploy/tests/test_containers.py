@@ -33,7 +33,9 @@ def test_both_versions_are_there_and_the_new_one_alone_runs(containers: Containe
 
 
 def test_they_are_on_different_sides(containers: Containers) -> None:
-    sides = {version: {one["Config"]["Labels"]["slipway.side"] for one in found} for version, found in containers.items()}
+    sides = {
+        version: {one["Config"]["Labels"]["slipway.side"] for one in found} for version, found in containers.items()
+    }
     assert sorted(sides.values(), key=sorted) == [{"blue"}, {"green"}]
 
 
@@ -59,7 +61,9 @@ def test_every_replica_answers_on_its_own_port(host: Host, containers: Container
     }
     assert len(ports) == 2
     for port in ports:
-        assert json.loads(host.check_output(f"curl --silent --fail http://127.0.0.1:{port}/version"))["version"] == "1.1.0"
+        assert (
+            json.loads(host.check_output(f"curl --silent --fail http://127.0.0.1:{port}/version"))["version"] == "1.1.0"
+        )
 
 
 def test_keywords_of_the_sdk_arrive(containers: Containers) -> None:

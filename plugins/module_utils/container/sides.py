@@ -70,8 +70,8 @@ def decide(order: Order, system: System, engine: Engine, note: Note, *, check: b
     """
     report = Report(system, order.secrets.values())
     scene = _look(order, system, engine, report)
-    if not scene.new:
-        return _nothing_prepared(order, report, check)
+    if not scene.new and not _without_new_side(order, report, check):
+        return report
     new_workers = scene.by_role(scene.new, "worker")
     old_workers = [item for item in scene.found if item.label("side") != order.side and item.label("role") == "worker"]
     disarm = _policies(old_workers, IDLE)
@@ -101,8 +101,8 @@ def settle(order: Order, system: System, engine: Engine, *, check: bool = False)
     """
     report = Report(system, order.secrets.values())
     scene = _look(order, system, engine, report)
-    if not scene.new:
-        return _nothing_prepared(order, report, check)
+    if not scene.new and not _without_new_side(order, report, check):
+        return report
     current = {item.id for item in scene.new}
     others = [item for item in scene.found if item.id not in current and item.label("side")]
     arm, disarm, stop = _policies(scene.new, LIVE), _policies(others, IDLE), _stops(others)
@@ -178,12 +178,17 @@ def _look(order: Order, system: System, engine: Engine, report: Report) -> Scene
     return Scene(records, found, new, old)
 
 
-def _nothing_prepared(order: Order, report: Report, check: bool) -> Report:
+def _without_new_side(order: Order, report: Report, check: bool) -> bool:
+    """Whether there is something to say although no container of the release is there: in a preview of all its stages.
+
+    :raises SlipwayError: C(not_prepared).
+    """
     if not order.services:
-        return report
+        report.after = report.before
+        return False
     if check:
         report.actions.append(f"act on side {order.side} of {order.release} once it is prepared")
-        return report
+        return True
     raise SlipwayError(
         "no container of this release on this side",
         obj=f"side {order.side}, release {order.release}",
@@ -342,7 +347,11 @@ def _write_outcome(order: Order, system: System, scene: Scene, report: Report, o
 
 
 def _predict_pruning(order: Order, scene: Scene, report: Report) -> None:
-    after = [item._replace(outcome="settled") if item.release == order.release else item for item in scene.records]
+    now = find(scene.records, order.release) or Record(
+        order.release, 0, order.version, order.identity, order.side, "prepared", {}
+    )
+    others = [item for item in scene.records if item.release != order.release]
+    after = [*others, now._replace(outcome="settled")]
     gone = prune(after, order.keep, order.release)
     report.actions.extend(f"forget release {record.release}" for record in gone.records)
 

@@ -73,7 +73,7 @@ def parse_meminfo(text: str) -> dict[str, t.Any]:
     names = {"MemAvailable": "available", "MemTotal": "total"}
     found: dict[str, t.Any] = dict.fromkeys(names.values())
     for line in text.splitlines():
-        name, _, rest = line.partition(":")
+        name, _colon, rest = line.partition(":")
         words = rest.split()
         if name in names and words[1:] == ["kB"] and _is_number(words[0]):
             found[names[name]] = int(words[0]) * 1024
@@ -141,7 +141,7 @@ def parse_tcp(text: str) -> list[Listener]:
         words = line.split()
         if len(words) < 10 or words[3] != LISTEN or not _is_number(words[9]):
             continue
-        address, _, port = words[1].partition(":")
+        address, _colon, port = words[1].partition(":")
         with contextlib.suppress(ValueError):
             listeners.append(Listener(parse_address(address), int(port, 16), int(words[9])))
     return listeners
@@ -183,7 +183,7 @@ def parse_os_release(text: str) -> dict[str, str]:
     """C(ID) and C(VERSION_ID) out of /etc/os-release (os-release(5)); empty where they are missing."""
     found = {"ID": "", "VERSION_ID": ""}
     for line in text.splitlines():
-        name, _, value = line.partition("=")
+        name, _sign, value = line.partition("=")
         if name in found:
             found[name] = value.strip().strip("\"'")
     return found

@@ -138,9 +138,12 @@ class Fleet:
             # By default to another version; the same version with another configuration only when it is named.
             if wanted in (release["id"], release["version"]) or (wanted is None and release["version"] != live.version):
                 return self._ready(release, problems)
-        known = ", ".join(f"{release['version']} ({release['id']})" for release in self.succeeded()) or "none"
+        if live.target is not None and wanted in (live.release, live.version):
+            return dict(live.target)
+        others = [release for release in self.succeeded() if release["id"] != live.release]
+        known = ", ".join(f"{release['version']} ({release['id']})" for release in others) or "none"
         problems.append(
-            f"there is no release {wanted or 'before the live one'} to go back to; kept are: {known}. "
+            f"there is no release {wanted or 'before the live one'} to go back to; kept beside it are: {known}. "
             "Name one with -e slipway_rollback_to=VERSION, or deploy the version anew."
         )
         return None

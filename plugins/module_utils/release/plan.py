@@ -176,9 +176,8 @@ def _named(target: Target, fleet: Fleet, now: float, suffix: str) -> Target:
 def _said(target: Target, live: Live) -> list[str]:
     hosts = ", ".join(sorted(target["services"]))
     before = f"{live.version} on {live.side}" if live.side else "nothing"
-    say = [
+    return [
         f"{target['platform']}/{target['environment']}: {before} -> {target['version']} on {target['side']}",
         f"  application machines: {hosts}",
         f"  balancers: {', '.join(target['proxies']) or 'none (nothing is shifted)'}",
     ]
-    return say

@@ -78,12 +78,13 @@ def _ports(facts: Read, config: t.Mapping[str, t.Any], machine: str, read: Read,
     for listener in facts["ports"]:
         if listener["port"] in ours:
             continue
-        service = next(
+        names = [
             name
             for name in config["machines"][machine]["services"]
             for ports in config["services"][name].get("ports", {}).values()
             if listener["port"] in ports
-        )
+        ]
+        service = ", ".join(names)
         yield (
             f"port {listener['port']} of service {service} is taken by {listener['process'] or 'a process'} "
             f"(pid {listener['pid']}). Stop it, or move the service with slipway_services.{service}.publish_from."

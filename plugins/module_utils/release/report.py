@@ -83,3 +83,16 @@ def lines(report: t.Mapping[str, t.Any]) -> list[str]:
         text.append(f"  watched: {watched['errors']} of {watched['requests']} requests failed on the new side")
     text += [f"  {line}" for failure in report["failures"] for line in Failure(**failure).lines]
     return text
+
+
+def foreseen(target: t.Mapping[str, t.Any], stages: t.Sequence[Stage]) -> list[str]:
+    """What a preview has found, for a terminal: what each stage would do on each machine."""
+    before = (target["previous"] or {}).get("version") or "nothing"
+    text = [
+        f"{target['platform']}/{target['environment']}: {target['version']} would be live on {target['side']} "
+        f"(now {before}). This was a preview: nothing was touched, and no answer of the new version is foreseen."
+    ]
+    for stage in stages:
+        for machine, result in sorted(stage.results.items()):
+            text += [f"  {stage.verdict.stage} on {machine}: {action}" for action in (result or {}).get("actions", [])]
+    return text

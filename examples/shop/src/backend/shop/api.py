@@ -184,6 +184,6 @@ def order_fields(text: str) -> tuple[int, int]:
         raise web.HTTPBadRequest(text="body: wanted an object")
     fields = {"product": body.get("product"), "quantity": body.get("quantity", 1)}
     for name, value in fields.items():
-        if type(value) is not int or not 1 <= value <= 1_000_000:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
             raise web.HTTPBadRequest(text=f"{name}: wanted a whole number of 1 or more")
     return t.cast("tuple[int, int]", (fields["product"], fields["quantity"]))

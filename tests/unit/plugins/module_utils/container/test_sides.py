@@ -86,6 +86,14 @@ def test_a_second_run_changes_nothing_and_the_preview_touches_nothing(live, stat
         assert live.run(state, "green", "r2", live.services(2), check=True)["changed"] is False
 
 
+def test_a_preview_of_every_stage_predicts_what_happens_to_the_old_side_although_nothing_was_prepared(live):
+    decided = live.run("decided", "green", "r2", live.services(2), check=True)
+    assert "stop slipway-shop-test-job-r1-1" in " ".join(decided["actions"])
+    settled = live.run("settled", "green", "r2", live.services(2), check=True)
+    after = {name: facts["status"] for name, facts in settled["diff"]["after"].items()}
+    assert after and set(after) == set(settled["diff"]["before"]) and set(after.values()) == {"exited"}
+
+
 def changes_of(path, state):
     """How many changes a state makes when nothing goes wrong."""
     world = fresh(path, state)

@@ -194,4 +194,4 @@ def test_proc_may_say_anything(anything: str) -> None:
     ],
 )
 def test_addresses_overlap_when_equal_or_all(one: str, other: str, wanted: bool) -> None:
-    assert overlaps(one, other) is wanted and overlaps(other, one) is wanted
+    assert [overlaps(*pair) for pair in ((one, other), (other, one))] == [wanted, wanted]

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab of the acceptance tests: four provisioned machines, a registry with the shop's versions, a database."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.lab import Lab, Registry
+from tests.shop import build, push
+
+from . import check
+from .arena import Arena, Table
+from .fleet import Fleet
+from .machines import reset
+from .settings import RATE, VERSIONS
+
+APPS, PROXIES = ("app1", "app2"), ("lb1", "lb2")
+MACHINES = (*APPS, *PROXIES)
+SEED = os.environ.get("SEED") or time.strftime("%j")
+SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
+
+MakeFleet = t.Callable[..., Fleet]
+
+
+def pytest_report_header() -> str:
+    size = "the matrices whole (soak)" if SOAK else "a sample of the matrices"
+    return f"acceptance: {size}, SEED={SEED}, {RATE} requests a second"
+
+
+@pytest.fixture(scope="session")
+def soak() -> bool:
+    """Whether the matrices are run whole."""
+    return SOAK
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Draws what a sample leaves open; the same for one test and one SEED."""
+    return random.Random(f"{SEED} {request.node.nodeid}")
+
+
+@pytest.fixture(scope="session")
+def lab() -> t.Iterator[Lab]:
+    """The lab, with its machines up, not provisioned yet."""
+    lab = Lab(os.environ.get("SLIPWAY_LAB") or "acceptance")
+    lab.create(MACHINES)
+    yield lab
+    if not os.environ.get("SLIPWAY_KEEP_LAB"):
+        lab.down()
+
+
+@pytest.fixture(scope="session")
+def registry(lab: Lab) -> Registry:
+    """The lab's registry, without images."""
+    return Registry(lab).start()
+
+
+@pytest.fixture(scope="session")
+def facts(lab: Lab, registry: Registry) -> dict[str, t.Any]:
+    """What every inventory needs: where the shop's images are, and its database (on lb1, which has most room)."""
+    build(VERSIONS)
+    return {
+        "shop_registry": push(registry, VERSIONS),
+        "vault_database_url": lab.setup_database("lb1"),
+        "vm_provision_insecure_registries": [lab.network.subnet],
+    }
+
+
+@pytest.fixture(scope="session")
+def machines(lab: Lab, facts: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The machines, provisioned: each can run services, lb1, lb2 and app1 can balance."""
+    fleet = Fleet(lab, tmp_path_factory.mktemp("provision"), apps=MACHINES, proxies=[*PROXIES, "app1"], facts=facts)
+    check.succeeded(fleet.play("provision.yml"))
+    return MACHINES
+
+
+@pytest.fixture
+def make_fleet(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], tmp_path: Path) -> MakeFleet:
+    """Make a fleet of any shape on machines on which nothing was ever released; see RV(Fleet) for the arguments.
+
+    Several of them share the machines: only the first one resets them.
+    """
+    return _maker(lab, machines, facts, tmp_path)
+
+
+@pytest.fixture
+def fleet(make_fleet: MakeFleet) -> Fleet:
+    """app1, app2 and lb1; nothing was ever released on them."""
+    return make_fleet()
+
+
+@pytest.fixture(scope="module")
+def live(
+    lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory
+) -> Fleet:
+    """app1, app2 and lb1 with 1.0.0 released, for all tests of a module that leave everything as it was."""
+    fleet = _maker(lab, machines, facts, tmp_path_factory.mktemp("live"))()
+    check.succeeded(fleet.deploy("1.0.0"))
+    return fleet
+
+
+def _maker(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], directory: Path) -> MakeFleet:
+    made: list[Fleet] = []
+
+    def make(*, apps: t.Sequence[str] = APPS, proxies: t.Sequence[str] = ("lb1",), **options: t.Any) -> Fleet:
+        if not made:
+            reset(lab, machines)
+        options["facts"] = {**facts, **options.pop("facts", {})}
+        made.append(Fleet(lab, directory / f"site{len(made)}", apps=apps, proxies=proxies, **options))
+        return made[-1]
+
+    return make
+
+
+# --- interruptions: one fleet for many cases
+
+
+@pytest.fixture(scope="module")
+def arena(
+    lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory
+) -> Arena:
+    """Machines with a live version, for cases that each end with another one."""
+    return Arena(lab, machines, facts, tmp_path_factory.mktemp("arena"))
+
+
+@pytest.fixture(scope="module")
+def table(request: pytest.FixtureRequest) -> t.Iterator[Table]:
+    """What came of each case of a module; a file in ``make soak``."""
+    table = Table(request.module.__name__.rpartition("test_")[2])
+    yield table
+    table.write()
