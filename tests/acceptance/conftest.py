@@ -88,7 +88,7 @@ def make_fleet(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], tmp
 
     Several of them share the machines: only the first one resets them.
     """
-    return _maker(lab, machines, facts, tmp_path)
+    return fleet_maker(lab, machines, facts, tmp_path)
 
 
 @pytest.fixture
@@ -102,19 +102,20 @@ def live(
     lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Fleet:
     """app1, app2 and lb1 with 1.0.0 released, for all tests of a module that leave everything as it was."""
-    fleet = _maker(lab, machines, facts, tmp_path_factory.mktemp("live"))()
+    fleet = fleet_maker(lab, machines, facts, tmp_path_factory.mktemp("live"))()
     check.succeeded(fleet.deploy("1.0.0"))
     return fleet
 
 
-def _maker(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], directory: Path) -> MakeFleet:
+def fleet_maker(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], directory: Path) -> MakeFleet:
+    """What ``make_fleet`` is, for fixtures that live longer than one test."""
     made: list[Fleet] = []
 
     def make(*, apps: t.Sequence[str] = APPS, proxies: t.Sequence[str] = ("lb1",), **options: t.Any) -> Fleet:
         if not made:
             reset(lab, machines)
-        options["facts"] = {**facts, **options.pop("facts", {})}
-        made.append(Fleet(lab, directory / f"site{len(made)}", apps=apps, proxies=proxies, **options))
+        given = {**facts, **options.pop("facts", {})}
+        made.append(Fleet(lab, directory / f"site{len(made)}", apps=apps, proxies=proxies, facts=given, **options))
         return made[-1]
 
     return make

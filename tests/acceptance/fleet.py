@@ -25,7 +25,7 @@ class Fleet:
     :param apps: machines of slipway_app.
     :param proxies: machines of slipway_proxy.
     :param facts: what every inventory of this lab has (registry, database).
-    :param variables: variables of the site over those of ``settings.quick``; None takes one away.
+    :param variables: variables of the site over those of ``settings.quick``.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Fleet:
         self.apps, self.proxies = list(apps), list(proxies)
         self.facts = dict(facts)
         self.environment = environment
-        self.variables = {**settings.quick(), **(variables or {})}
+        self.variables = {**settings.quick(), **(variables or {})}  # a None there is YAML's null: as if not written
         self.write_inventory(user=user)
         self.write_variables()
 

@@ -68,7 +68,7 @@ def check_once(
 def make_probe(target: Target, system: System, clean: Clean, container: Container | None) -> Probe:
     """The factory of all kinds; each is imported only when it is used."""
     if target.kind == "http":
-        from .http import HttpProbe
+        from .over_http import HttpProbe
 
         return HttpProbe(target, system, clean)
     if target.kind == "tcp":

@@ -344,10 +344,6 @@ def resolve(name: str, where: str) -> str:
     return min(found, key=lambda address: (":" in address, address))
 
 
-def _is_status(one: t.Any) -> bool:
-    return isinstance(one, int) and not isinstance(one, bool) and 100 <= one < 600
-
-
 def _health(value: t.Mapping[str, t.Any], where: str) -> Health:
     path = _matching(value.get("path", "/"), f"{where}.path", _TEXT, "a path that begins with /")
     if not path.startswith("/"):
@@ -357,7 +353,7 @@ def _health(value: t.Mapping[str, t.Any], where: str) -> Health:
         return Health(path, (), (), float(value.get("timeout", 2.0)))
     status = value.get("status", [200])
     statuses = tuple(status) if isinstance(status, (list, tuple)) else (status,)
-    if not statuses or not all(_is_status(one) for one in statuses):
+    if not statuses or not all(isinstance(one, int) and 100 <= one < 600 for one in statuses):
         raise _invalid(f"{where}.status", status, "HTTP statuses")
     headers = []
     for header, text in sorted((value.get("headers") or {}).items()):

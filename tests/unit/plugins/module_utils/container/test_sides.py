@@ -71,6 +71,18 @@ def test_reverted_restores_the_old_side_and_keeps_the_new_one(live, reached):
     assert logs == ["log of slipway-shop-test-web-r2-1 with ********"]
 
 
+def test_reverting_an_old_release_leaves_alone_what_has_gone_live_on_its_side_since(live):
+    live.run("prepared", "green", "r2", live.services(2))
+    live.release("green", "r3", live.services(3))
+    before = {name: value for name, value in live.seen().items() if "-r3-" in name}
+    live.run("reverted", "green", "r2", live.services(2))
+    assert (
+        {name: live.seen()[name] for name in before}
+        == before
+        == {name.replace("r1", "r3"): value for name, value in OLD_LIVE.items()}
+    )
+
+
 @pytest.mark.parametrize("states", [STATES, ("prepared", "reverted")], ids=["forward", "back"])
 def test_a_second_run_changes_nothing_and_the_preview_touches_nothing(live, states):
     for state in states:
@@ -175,6 +187,17 @@ def test_a_rollback_starts_what_was_kept_and_makes_nothing(live):
     assert live.seen()["web-r1-1"] == ("running", "no")
     with open(f"{live.scope.directory}/secrets/blue/web/TOKEN", encoding="utf-8") as stream:
         assert stream.read() == "s3cret-of-today"
+
+
+def test_what_was_decided_on_is_not_restarted_for_a_secret_of_today(live):
+    """An interrupted release is resumed with today's secrets, and its new side may have the traffic already."""
+    for state in STATES[:2]:
+        live.run(state, "green", "r2", live.services(2))
+    live.secrets["TOKEN"] = "s3cret-of-today"
+    calls = len(live.engine.calls)
+    live.run("prepared", "green", "r2", live.services(2))
+    assert [call for call in live.engine.calls[calls:] if call.split()[0] in ("stop", "start", "create")] == []
+    assert live.seen() == {**OLD_LIVE, "job-r1-1": ("exited", "no"), **NEW_LIVE}
 
 
 def test_a_kept_container_with_yesterdays_secret_in_its_environment_is_not_started(world):

@@ -11,9 +11,9 @@ import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.probe import http
-from ansible_collections.slipway.deploy.plugins.module_utils.probe.http import Answer, HttpProbe, exchange, judge
+from ansible_collections.slipway.deploy.plugins.module_utils.probe import over_http as http
 from ansible_collections.slipway.deploy.plugins.module_utils.probe.model import Clean, Target
+from ansible_collections.slipway.deploy.plugins.module_utils.probe.over_http import Answer, HttpProbe, exchange, judge
 from ansible_collections.slipway.deploy.plugins.module_utils.probe.tcp import failure
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.probe.fakes import FakeSystem
 from hypothesis import HealthCheck, given, settings

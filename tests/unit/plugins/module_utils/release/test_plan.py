@@ -6,8 +6,12 @@ from __future__ import annotations
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide
-
-from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.release.fleets import NOW, config, fleet, released
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.release.fleets import (
+    NOW,
+    config,
+    fleet,
+    released,
+)
 
 HOLDER = {"user": "ann", "host": "ci7", "pid": 4711, "command": "ansible-playbook deploy.yml", "since": NOW}
 LEASE = {"fence": 3, "live": True, "token": 3, "release_id": "r3", "holder": HOLDER, "remaining": 12.0}
@@ -69,8 +73,9 @@ def test_the_version_that_is_live_already_is_nothing_to_do():
         {"app2": {"container__sides": {}}},
         {"lb1": {"traffic__live_side": "green"}},
         {"app1": {"container__sides__blue__release": "other-id"}},
+        {"app2": {"container__sides__green": {"running": True, "services": {}}}},
     ],
-    ids=["containers are gone", "a balancer is elsewhere", "another release runs"],
+    ids=["containers are gone", "a balancer is elsewhere", "another release runs", "the idle side runs too"],
 )
 def test_a_live_version_that_does_not_serve_as_written_is_released_again(changes):
     assert plan(fleet(released("1.1.0"), version="1.1.0", changes=changes)).action == "release"
@@ -86,6 +91,12 @@ def test_a_live_foreign_lock_is_refused_with_who_where_since_and_until():
 def test_a_lock_whose_holder_is_gone_is_taken_over():
     gone = {**LEASE, "holder_gone": True}
     assert plan(fleet(released(), changes={"app2": {"lease": gone}})).takeover == [{"token": 3, "holder": HOLDER}]
+
+
+def test_the_own_lock_of_this_very_run_is_no_foreign_one():
+    """It plans anew under its lock when a machine has moved on since it was read."""
+    own = {**LEASE, "own": True}
+    assert plan(fleet(released(), changes={"app2": {"lease": own}})).takeover == []
 
 
 def test_all_problems_are_named_at_once():
@@ -198,3 +209,14 @@ def test_an_inventory_without_a_machine_of_the_interrupted_release_is_refused():
 def test_what_is_still_open_after_finishing_is_not_tried_for_ever():
     error = refusal(fleet(released(), open_release("prepare", "decision")), finished="1.1.0-id")
     assert error.cause == "still_open"
+
+
+def test_a_release_that_was_overtaken_is_closed_where_it_is_open_and_nothing_else_is_done():
+    """app2 was away while 1.2.0 went out, to the side on which 1.1.0 had been interrupted."""
+    newer = released("1.2.0", "green", 9)
+    machines = fleet(
+        released(), newer, live="green", changes={"app2": {"releases": (released(), open_release("prepare"))}}
+    )
+    first = plan(machines).first
+    assert (first["course"], first["target"]["id"], first["target"]["machines"]) == ("close", "1.1.0-id", ["app2"])
+    assert first["target"]["traffic_may_have_moved"] is False

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.release.recover import (
+    CLOSE,
     FORWARD,
     RESUME,
     UNDO,
@@ -61,3 +62,24 @@ def test_the_frozen_specification_of_any_machine_serves_all():
 def test_a_split_outcome_is_refused_not_guessed():
     with pytest.raises(SlipwayError, match="ended the same release differently"):
         interrupted({"a": trace(None, ("r1", "succeeded")), "b": trace(None, ("r1", "reverted")), "c": trace(opened())})
+
+
+@pytest.mark.parametrize(
+    ("ended", "outcome"),
+    [([], "failed"), ([Ended("r1", "succeeded", 7)], "succeeded"), ([Ended("r1", "withdrawn", 7)], "failed")],
+)
+def test_a_release_that_a_newer_one_has_overtaken_is_only_closed(ended, outcome):
+    """A machine was away for long: what it was about to put back is another release's side by now."""
+    newer = Ended("r2", "succeeded", 9)
+    found = interrupted({"app1": Traces(None, [*ended, newer]), "app2": trace(opened(token=7, decided=True))})
+    assert (found.id, found.course, found.outcome, found.machines) == ("r1", CLOSE, outcome, ["app2"])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [Ended("r0", "succeeded", 5), Ended("r2", "reverted", 9), Ended("r1", "succeeded", 9)],
+    ids=["an older one", "a newer one that failed", "itself, resumed with a newer token"],
+)
+def test_no_other_release_overtakes_it(other):
+    found = interrupted({"app1": Traces(None, [other]), "app2": trace(opened(token=7))})
+    assert found.course != CLOSE

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge, moved
 
 
 def passed(started=10.0, ended=11.0):
@@ -60,3 +60,17 @@ def test_only_what_speaks_against_the_version_blames_it(cause, blames):
 
 def test_a_stage_takes_from_the_first_start_to_the_last_end():
     assert judge("prepare", {"app1": passed(10, 12), "app2": passed(11, 14.5), "app3": None}).seconds == 4.5
+
+
+@pytest.mark.parametrize(
+    ("read", "granted", "named"),
+    [
+        (7, 8, []),  # the grant itself
+        (0, 1, []),  # a bare machine
+        (7, 9, ["app1"]),  # a module that a killed controller had left has ended in between
+        (None, 8, ["app1"]),  # it could not be read
+    ],
+)
+def test_a_machine_has_moved_on_when_its_journal_gained_more_than_the_grant(read, granted, named):
+    reads = {"app1": None if read is None else {"journal": {"last_seq": read}}}
+    assert moved(reads, {"app1": {"journal": {"last_seq": granted}}, "lb1": {"msg": "refused"}, "lb2": None}) == named
