@@ -22,6 +22,8 @@ main() {
   tools/bootstrap.sh venv lint requirements/lint.txt || exit 1
   export PATH=$PWD/.venv-lint/bin:$PATH
   export ANSIBLE_COLLECTIONS_PATH=$PWD/.cache/collections MYPYPATH=$PWD/.cache/collections
+  exec 8>.cache/lint.lock
+  flock -n 8 || { echo "Another lint runs here; waiting for it." && flock 8; }
   logs=$PWD/.cache/lint
   rm -rf "$logs" && mkdir -p "$logs"
   run_all "${wanted[@]}"

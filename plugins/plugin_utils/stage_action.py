@@ -53,6 +53,8 @@ class StageAction(ActionBase):
             )
         except AnsibleConnectionFailure as error:
             return unreachable(error)
+        except Exception as error:  # whatever it is, a machine that leaves the play could not be put back
+            return {"failed": True, "msg": f"{type(error).__name__}: {error}", "error": {"cause": "controller"}}
 
     def _site_secrets(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, str]:
         """Those of the site's secrets that the services of this machine name, and no others."""

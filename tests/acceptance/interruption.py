@@ -16,11 +16,10 @@ from pathlib import Path
 
 from tests.lab import Lab
 from tests.lab.load import LoadRun, Profile, RequestSpec
-
 from tests.shop import Run
 
 from . import machines
-from .callback_plugins.interrupt import _descendants
+from .callback_plugins.interrupt import descendants
 from .fleet import Fleet
 
 Case = t.TypeVar("Case")
@@ -123,7 +122,7 @@ class CutRun:
     def kill(self) -> None:
         """Kill it now, in the way of the point."""
         if self.point.how == "kill_all":
-            for pid in _descendants(self.process.pid):
+            for pid in descendants(self.process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         os.killpg(self.process.pid, signal.SIGKILL)

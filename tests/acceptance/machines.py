@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import typing as t
 
@@ -76,8 +77,19 @@ def shell(lab: Lab, machine: str, script: str, *args: str, check: bool = True) -
     return lab.exec(machine, ["sh", "-c", script, "sh", *args], check=check).stdout
 
 
+@contextlib.contextmanager
+def broken(lab: Lab, machine: str, script: str, mend: str) -> t.Iterator[None]:
+    """A machine with something wrong with it, mended afterwards whatever happens."""
+    try:
+        shell(lab, machine, script)
+        yield
+    finally:
+        shell(lab, machine, mend)
+
+
 def reset(lab: Lab, machines: t.Iterable[str]) -> None:
-    """Bring machines to where nothing was ever released on them."""
+    """Bring machines to where nothing was ever released on them, and heal partitions."""
+    each(machines, lab.heal)
     each(machines, lambda machine: shell(lab, machine, _RESET))
 
 

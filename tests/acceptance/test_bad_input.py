@@ -12,7 +12,7 @@ import pytest
 
 from . import check
 from .fleet import Fleet
-from .machines import shell
+from .machines import broken, shell
 from .settings import services
 
 
@@ -87,15 +87,14 @@ def test_everything_that_machines_lack_is_said_at_once(live: Fleet) -> None:
     port = next(one for one in ports(live, "backend") if one not in listening(live, "app1"))
     live.write_inventory(hosts={"app2": {"ansible_python_interpreter": "/usr/local/bin/python3-faketime"}})
     squat = f"systemd-run --quiet --unit=squatter python3 -m http.server {port}; until ss -ltn | grep -q :{port}; do :; done"
-    shell(live.lab, "app1", squat)
-    shell(live.lab, "app2", "echo +2h >/etc/slipway-lab-faketime")
-    shell(live.lab, "lb1", "systemctl stop haproxy")
-    before = live.snapshot()
-    run = live.deploy("1.1.0", "-e", '{"slipway_preflight": {"min_free_disk": "900t"}}')
-    after = live.snapshot()
-    shell(live.lab, "lb1", "systemctl start haproxy")
-    shell(live.lab, "app2", "rm /etc/slipway-lab-faketime")
-    shell(live.lab, "app1", "systemctl stop squatter")
+    with (
+        broken(live.lab, "app1", squat, "systemctl stop squatter"),
+        broken(live.lab, "app2", "echo +2h >/etc/slipway-lab-faketime", "rm /etc/slipway-lab-faketime"),
+        broken(live.lab, "lb1", "systemctl stop haproxy", "systemctl start haproxy"),
+    ):
+        before = live.snapshot()
+        run = live.deploy("1.1.0", "-e", '{"slipway_preflight": {"min_free_disk": "900t"}}')
+        after = live.snapshot()
     live.write_inventory()
     check.refused(
         run,
@@ -125,12 +124,13 @@ def test_a_user_who_may_not_talk_to_docker_or_the_proxy_is_told_so(live: Fleet) 
 
 def test_a_stats_socket_that_allows_no_changes_is_named(live: Fleet) -> None:
     """A socket of the user's own at the same path, of a lower level, would let every weight be read and none be set."""
-    lower = "s/level admin/level operator/"
-    shell(live.lab, "lb1", f"sed -i '{lower}' /etc/haproxy/slipway.d/00-slipway.cfg && systemctl reload haproxy")
-    before = live.snapshot()
-    run = live.deploy("1.1.0")
-    after = live.snapshot()
-    shell(live.lab, "lb1", "sed -i 's/level operator/level admin/' /etc/haproxy/slipway.d/00-slipway.cfg && systemctl reload haproxy")
+    file = "/etc/haproxy/slipway.d/00-slipway.cfg"
+    edit = "sed -i 's/level {}/level {}/' {} && systemctl reload haproxy"
+    lower, mend = edit.format("admin", "operator", file), edit.format("operator", "admin", file)
+    with broken(live.lab, "lb1", lower, mend):
+        before = live.snapshot()
+        run = live.deploy("1.1.0")
+        after = live.snapshot()
     check.refused(run, "the stats socket does not allow changes", "/run/haproxy/slipway.sock", "wanted 'level admin'")
     check.untouched(before, after)
 
@@ -138,7 +138,10 @@ def test_a_stats_socket_that_allows_no_changes_is_named(live: Fleet) -> None:
 @pytest.mark.parametrize(
     ("variable", "words"),
     [
-        ({"slipway_rollback_to": "0.0.1"}, ["there is no release 0.0.1 to go back to", "Name one with -e slipway_rollback_to"]),
+        (
+            {"slipway_rollback_to": "0.0.1"},
+            ["there is no release 0.0.1 to go back to", "Name one with -e slipway_rollback_to"],
+        ),
         ({"slipway_rolback_to": "1.0.0"}, ["slipway_rolback_to: unknown, did you mean slipway_rollback_to?"]),
     ],
     ids=["unknown release", "misspelt"],
@@ -150,11 +153,15 @@ def test_a_rollback_says_what_is_wrong(live: Fleet, variable: dict[str, t.Any], 
     check.untouched(before, live.snapshot())
 
 
-def containers_and_images(fleet: Fleet) -> dict[str, tuple[list[str], list[str]]]:
+def containers_and_images(fleet: Fleet) -> dict[str, list[str]]:
     """What there is on each machine, without the state directory: an attempt that took the lock is in its journal."""
-    snapshot = fleet.snapshot()
-    keep = ("slipway-", "/slipway-", fleet.facts["shop_registry"], "slipway/")
-    return {machine: [line for line in lines if line.split(" ", 1)[-1].startswith(keep) or line.startswith(keep)] for machine, lines in snapshot.items()}
+    ours = ("slipway-", "/slipway-", "slipway/", fleet.facts["shop_registry"])
+    return {machine: [line for line in lines if is_of(line, ours)] for machine, lines in fleet.snapshot().items()}
+
+
+def is_of(line: str, beginnings: tuple[str, ...]) -> bool:
+    """Whether a line of a snapshot, or what follows its first word, begins like this."""
+    return line.startswith(beginnings) or line.partition(" ")[2].startswith(beginnings)
 
 
 def ports(fleet: Fleet, service: str) -> list[int]:

@@ -17,7 +17,8 @@ def test_a_preview_of_a_platform_that_is_not_there_yet_touches_nothing(fleet: Fl
     preview = fleet.deploy("1.0.0", "--check", "--diff")
     check.succeeded(preview)
     check.untouched(before, fleet.snapshot())
-    for prediction in ("1.0.0 would be live on blue (now nothing)", "create and start slipway-shop-production-backend-1.0.0", "blue_app1_1"):
+    created = "create and start slipway-shop-production-backend-1.0.0"
+    for prediction in ("1.0.0 would be live on blue (now nothing)", created, "blue_app1_1"):
         assert prediction in preview.said, preview.output
     check.succeeded(fleet.deploy("1.0.0"))
 
@@ -37,9 +38,7 @@ def test_a_change_of_configuration_alone_and_of_a_secret_alone_are_releases(flee
     limits = {one.memory for one in fleet.containers("app2") if one.running and one.service == "backend"}
     assert limits == {200 * 2**20}
 
-    fleet.write_variables(
-        slipway_secrets={"DATABASE_URL": "{{ vault_database_url }}", "API_TOKEN": "second-of-two"}
-    )
+    fleet.write_variables(slipway_secrets={"DATABASE_URL": "{{ vault_database_url }}", "API_TOKEN": "second-of-two"})
     check.succeeded(fleet.deploy("1.0.0"))
     assert check.sides(fleet) == dict.fromkeys(fleet.apps, {"blue"})
     assert secret(fleet.lab, "app1", "blue/worker/API_TOKEN") == "second-of-two"

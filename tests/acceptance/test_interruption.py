@@ -36,7 +36,8 @@ HOWS = ("kill", "kill_all")
 VARIANTS = ("same", "other", "added", "settings", "secrets", "newer")
 
 # Where the run is cut off, and what the next one must do first about it. There is nothing to finish before any machine
-# has begun a stage (the lock is merely taken over), nor when all of them have ended the release.
+# has begun a stage (the lock is merely taken over), nor when all of them have ended the release: what was still at work
+# runs on, and may get there by itself.
 COURSES = {
     ("lock", "begin"): "nothing",
     ("lock", "inside"): "nothing",
@@ -55,8 +56,8 @@ COURSES = {
     ("shift", "first"): "forward",
     ("shift", "end"): "forward",
     ("settle", "begin"): "forward",
-    ("settle", "inside"): "settle",
-    ("settle", "first"): "settle",
+    ("settle", "inside"): "settle or nothing",
+    ("settle", "first"): "settle or nothing",
     ("settle", "end"): "nothing",
 }
 UNDOING = {
@@ -65,8 +66,8 @@ UNDOING = {
     ("revert_traffic", "first"): "undo",
     ("revert_traffic", "end"): "undo",
     ("revert", "begin"): "undo",
-    ("revert", "inside"): "undo",
-    ("revert", "first"): "undo",
+    ("revert", "inside"): "undo or nothing",
+    ("revert", "first"): "undo or nothing",
     ("revert", "end"): "nothing",
 }
 
@@ -103,7 +104,7 @@ def test_killed_in_a_release(arena: Arena, table: Table, point: Point, variant: 
         run, wanted = next_run(arena, fleet, variant)
         check.succeeded(run)
         arena.ends_on(fleet, wanted)
-        assert course(run.output) == COURSES[(point.stage, point.where)]
+        assert course(run.output) in COURSES[(point.stage, point.where)].split()
         table.add(f"{point}, then {variant}", run, wanted, customers.all_served())
 
 
@@ -120,7 +121,7 @@ def test_killed_while_a_refused_version_is_stopped(arena: Arena, table: Table, p
         run, wanted = next_run(arena, fleet, variant)
         check.succeeded(run)
         arena.ends_on(fleet, wanted)
-        assert course(run.output) == UNDOING[(point.stage, point.where)]
+        assert course(run.output) in UNDOING[(point.stage, point.where)].split()
         table.add(f"{point} of a broken version, then {variant}", run, wanted, customers.all_served())
 
 
@@ -143,7 +144,7 @@ def test_killed_while_traffic_is_moved_back(arena: Arena, table: Table, point: P
         run, wanted = next_run(arena, fleet, "same")
         check.succeeded(run)
         arena.ends_on(fleet, wanted)
-        assert course(run.output) == UNDOING[(point.stage, point.where)]
+        assert course(run.output) in UNDOING[(point.stage, point.where)].split()
         table.add(f"{point} after a shift on one of two balancers", run, wanted, customers.all_served())
 
 
@@ -189,7 +190,9 @@ def differ(fleet: Fleet) -> None:
 BETWEEN = [(how, variant) for how in (second_at_work, second_dead, second_away) for variant in ("same", "other")]
 
 
-@pytest.mark.parametrize(("second", "variant"), drawn(BETWEEN, 1, f"{SEED} between"), ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(
+    ("second", "variant"), drawn(BETWEEN, 1, f"{SEED} between"), ids=lambda value: getattr(value, "__name__", value)
+)
 def test_killed_between_the_first_balancer_and_the_second(
     arena: Arena, table: Table, second: t.Callable[[Fleet, CutRun], None], variant: str
 ) -> None:
@@ -237,6 +240,7 @@ def test_a_new_side_that_fails_when_it_is_verified_again_loses_nothing(arena: Ar
         check.refused(run, "serves as before")
         arena.ends_on(fleet, arena.before)
         table.add("shift-end, then the new side fails", run, arena.before, customers.all_served())
+    arena.live = ""  # the next case begins anew: the other version is marked bad here
 
 
 def test_a_machine_that_missed_newer_releases_is_not_put_back(arena: Arena, table: Table) -> None:

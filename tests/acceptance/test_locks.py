@@ -143,19 +143,20 @@ def test_a_wall_clock_that_jumps_decides_nothing(arena: Arena) -> None:
     first = begin(fleet, SHIFTING, arena.after, *FAKED)
     with at_work(first):
         for offset in ("+1h", "-1h"):
-            machines.each(["app2", "lb1"], lambda name, to=offset: set_clock(fleet, name, to))
+            set_clock(fleet, offset)
             run = fleet.deploy("1.0.0", *FAKED)
             check.refused(run, "is under way", f"process {first.process.pid}")
             left = float(run.said.partition("its lock ends in ")[2].split()[0])
             assert 0 < left < 300, run.said
     check.succeeded(first.ended())
-    machines.each(["app2", "lb1"], lambda name: set_clock(fleet, name, "+0"))
+    set_clock(fleet, "+0")
     arena.ends_on(fleet, arena.after)
 
 
-def set_clock(fleet: Fleet, machine: str, offset: str) -> None:
-    """Shift a machine's wall clock, as its modules see it."""
-    machines.shell(fleet.lab, machine, f"echo {offset} >/etc/slipway-lab-faketime")
+def set_clock(fleet: Fleet, offset: str) -> None:
+    """Shift the wall clock of a host and of the balancer, as their modules see it."""
+    script = f"echo {offset} >/etc/slipway-lab-faketime"
+    machines.each(["app2", "lb1"], lambda name: machines.shell(fleet.lab, name, script))
 
 
 # What serves while a machine is cut off from the controller since the beginning of a stage.

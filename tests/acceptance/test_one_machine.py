@@ -17,21 +17,28 @@ from tests.shop import Run
 from . import check
 from .conftest import SEED, SOAK
 from .fleet import Fleet
-from .machines import shell
+from .machines import broken
 from .settings import services
 
-AWAY = {"prepare": "app2", "decision": "app2", "shift": "lb1", "settle": "app2"}  # stage to the machine that goes away in it
+AWAY = {
+    "prepare": "app2",
+    "decision": "app2",
+    "shift": "lb1",
+    "settle": "app2",
+}  # stage to the machine that goes away in it
 
 
 def test_one_machine_fails_its_checks_and_both_stay_on_the_old_version(live: Fleet) -> None:
     """Guarantee 5: only app2 has got a broken image under the name of the new version; app1 has verified it well."""
     registry = live.facts["shop_registry"]
-    broken = f"docker pull -q {registry}/backend:1.2.0 && docker tag {registry}/backend:1.2.0 {registry}/backend:1.1.0"
-    shell(live.lab, "app2", broken)
+    wrong = f"docker pull -q {registry}/backend:1.2.0 && docker tag {registry}/backend:1.2.0 {registry}/backend:1.1.0"
     # An identity of its own: it will be marked bad, and 1.1.0 is needed below.
-    run = live.deploy("1.1.0", "-e", json.dumps({"slipway_services": services(backend={"env": {"LOG_LEVEL": "debug"}})}))
-    shell(live.lab, "app2", f"docker rmi -f {registry}/backend:1.1.0")
-    check.refused(run, "app2: slipway-shop-production-backend-1.1.0", "PAYMENT_URL is missing", "1.0.0 serves as before")
+    another = services(backend={"env": {"LOG_LEVEL": "debug"}})
+    with broken(live.lab, "app2", wrong, f"docker rmi -f {registry}/backend:1.1.0"):
+        run = live.deploy("1.1.0", "-e", json.dumps({"slipway_services": another}))
+    check.refused(
+        run, "app2: slipway-shop-production-backend-1.1.0", "PAYMENT_URL is missing", "1.0.0 serves as before"
+    )
     check.all_on(live, "1.0.0")
 
 
@@ -49,6 +56,7 @@ def test_a_machine_that_goes_away_in_the_middle_holds_nobody_between_two_version
     old = next(iter(check.runs(live, "app1")))
     new = "1.1.0" if old == "1.0.0" else "1.0.0"
     run = lose(live, AWAY[stage], new, stage)
+    live.lab.heal(AWAY[stage])
     assert run.rc != 0, run.output
     running, served = check.runs(live, "app1"), live.serving()["lb1"]
     assert served <= running, run.output
@@ -56,7 +64,6 @@ def test_a_machine_that_goes_away_in_the_middle_holds_nobody_between_two_version
         assert running == {old, new}, run.output
     else:
         assert running == served == {old} if stage == "prepare" else len(running) == len(served) == 1, run.output
-    live.lab.heal(AWAY[stage])
     check.succeeded(live.deploy(new))
     check.all_on(live, new)
 

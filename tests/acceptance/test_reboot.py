@@ -28,7 +28,7 @@ COMES_BACK = {
     ("decision", "end"): (BOTH, "forward"),
     ("shift", "inside"): (BOTH, "forward"),
     ("shift", "end"): (BOTH, "forward"),
-    ("settle", "inside"): (BOTH, "settle"),
+    ("settle", "inside"): (BOTH, "settle or nothing"),
     ("settle", "end"): (AFTER, "nothing"),
 }
 REBOOTED = ("app1", "app2", "lb1", "all")
@@ -54,7 +54,7 @@ def test_power_is_lost(arena: Arena, table: Table, stage: str, where: str, machi
     run, wanted = next_run(arena, fleet, "same")
     check.succeeded(run)
     arena.ends_on(fleet, wanted)
-    assert course(run.output) == expected
+    assert course(run.output) in expected.split()
     table.add(f"{stage}-{where}, {machine} rebooted: {served.pop()} served", run, wanted, 0)
 
 

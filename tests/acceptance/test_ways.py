@@ -91,7 +91,7 @@ def newest() -> Path:
         return environment("core219", "3.11")
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def environment(name: str, *pythons: str) -> Path:
     """The programs of a virtual environment of the gates', made when it is missing."""
     env = dict(os.environ)

@@ -94,6 +94,7 @@ class Site:
         """Variables that come after, and so replace, those that a person wrote."""
         path = self.directory / environment / "group_vars" / "all" / "zz_lab.yml"
         path.write_text(json.dumps(dict(variables), indent=2))
+        path.chmod(0o600)
 
     def command(self, playbook: str, *args: str, environment: str = "production") -> list[str]:
         """The command a person would type."""

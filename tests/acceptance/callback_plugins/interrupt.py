@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills or stops the run that it is loaded into, at an exact point: for tests only, never part of a site.
 
-The point is JSON in C(INTERRUPT_AT): C(event) (C(start) of a task, or its result C(ok) from a machine), C(task) (its name),
-C(machine) (for C(ok)), C(how): C(kill) the process group, C(kill_all) with every fork and SSH client, or C(stop).
+The point is JSON in C(INTERRUPT_AT): C(event) (C(start) of a task, or its result C(ok) from a machine), C(task) (its
+name), C(machine) (for C(ok)), C(how): C(kill) the process group, C(kill_all) with every fork and SSH client, or C(stop).
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class CallbackModule(CallbackBase):
             os.kill(os.getpid(), signal.SIGSTOP)
             return
         if point["how"] == "kill_all":
-            for pid in _descendants(os.getpid()):
+            for pid in descendants(os.getpid()):
                 os.kill(pid, signal.SIGKILL)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def _descendants(ancestor: int) -> list[int]:
+def descendants(ancestor: int) -> list[int]:
     """Forks, their SSH clients, and so on, parents first (proc(5): field 4 of stat is the parent)."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
