@@ -15,7 +15,7 @@ from tests.shop.images import SHOP
 
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "1.3.0")  # 1.2.0 fails its health check, 1.3.0 all but its health check
 FAST: dict[str, t.Any] = {"slipway_watch": {"bake": 1}, "slipway_drain": {"deadline": 2}}
-RATE = int(os.environ.get("SLIPWAY_RATE", "500"))  # requests a second; fewer where the machine itself is too busy
+RATE = int(os.environ.get("SLIPWAY_RATE", "150"))  # requests a second; fewer where the machine itself is too busy
 QUICK_HEALTH = {"successes": 1, "minimum": 0, "interval": 0.2}
 
 

@@ -57,8 +57,6 @@ def prepare(order: Order, system: System, engine: Engine, probe: Prober, *, chec
 
 
 class _Preparation:
-    """One run of it."""
-
     def __init__(self, order: Order, system: System, engine: Engine) -> None:
         self.order = order
         self.system = system

@@ -64,7 +64,8 @@ def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:
     """All problems at once, numbered."""
     listed = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, start=1))
     return SlipwayError(
-        f"{goal} refused before anything was touched, for {len(problems)} reason{'s'[: len(problems) != 1]}:\n{listed}\n",
+        f"{goal} refused before anything was touched, for {len(problems)} reason{'s'[: len(problems) != 1]}",
+        remedy=f"\n{listed}",
         cause="refused",
         evidence={"problems": list(problems)},
     )
