@@ -49,7 +49,7 @@ def decide(
             )
         return _finish(left, config, fleet)
     live = fleet.live()
-    problems = problems_of(goal, config, fleet, live)
+    problems = problems_of(goal, config, fleet)
     target = None if problems else _asked_for(goal, config, fleet, live, problems)
     if problems or target is None:
         raise refused(goal, problems)

@@ -9,10 +9,9 @@ import time
 import typing as t
 
 from .fleet import Fleet, Read
-from .target import Live
 
 
-def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> list[str]:
+def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet) -> list[str]:
     """All that speaks against the release, on every machine, before anything is touched.
 
     :param goal: C(deploy) or C(rollback).
@@ -22,7 +21,7 @@ def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Li
         for machine, reason in sorted(fleet.unreadable().items())
     ]
     for machine, read in sorted(fleet.readable().items()):
-        problems += [f"{machine}: {problem}" for problem in _of_machine(machine, read, config, live)]
+        problems += [f"{machine}: {problem}" for problem in _of_machine(machine, read, config)]
     return problems + [
         f"{problem}. Traffic was moved by hand; move it to one side with traffic_switch, or roll back to a release."
         for problem in fleet.disagreements()
@@ -30,14 +29,14 @@ def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Li
     ]
 
 
-def _of_machine(machine: str, read: Read, config: t.Mapping[str, t.Any], live: Live) -> t.Iterator[str]:
+def _of_machine(machine: str, read: Read, config: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     yield from _engine(read.get("container") or {})
     for problem in (read.get("traffic") or {}).get("problems", []):
         yield f"{problem['message']} {problem.get('remedy', '')}".rstrip()
     facts = read["facts"]
     yield from _room(facts, config["preflight"]["min_free_disk"])
     yield from _clock(facts, read["stage"], config["preflight"]["max_clock_skew"])
-    yield from _ports(facts, config, machine, read, live)
+    yield from _ports(facts, config, machine, read)
 
 
 def _engine(container: Read) -> t.Iterator[str]:
@@ -72,7 +71,7 @@ def _clock(facts: Read, stage: Read, most: float) -> t.Iterator[str]:
         )
 
 
-def _ports(facts: Read, config: t.Mapping[str, t.Any], machine: str, read: Read, live: Live) -> t.Iterator[str]:
+def _ports(facts: Read, config: t.Mapping[str, t.Any], machine: str, read: Read) -> t.Iterator[str]:
     """Ports that the new side wants and somebody else has; our own containers may well listen there."""
     ours = _own_ports(config, machine, read)
     for listener in facts["ports"]:
