@@ -36,7 +36,7 @@ class ActionModule(ActionBase):
             report = build(target, stages, refused=refused, started=float(target["started"]), ended=time.time())
             text = "\n".join(lines(report))
         if not self._task.check_mode:
-            self._write(report)
+            self._write(report, str(self._task.args.get("directory") or os.getcwd()))
         if not refused:
             display.display(text)
         result.update(changed=False, failed=refused, msg=text)
@@ -52,9 +52,9 @@ class ActionModule(ActionBase):
                 stages.append(Stage(judge(name, results), results))
         return stages
 
-    def _write(self, report: dict[str, t.Any]) -> None:
+    def _write(self, report: dict[str, t.Any], site: str) -> None:
         """Keep the report in the site, where CI and people find it."""
-        directory = os.path.join(os.getcwd(), ".slipway", f"{report['platform']}-{report['environment']}")
+        directory = os.path.join(site, ".slipway", f"{report['platform']}-{report['environment']}")
         path = os.path.join(directory, f"{report['release']}.json")
         try:
             os.makedirs(directory, mode=0o700, exist_ok=True)

@@ -153,7 +153,7 @@ config:
       description: C(slipway_preflight), in bytes and seconds.
       returned: success
       type: dict
-      sample: {min_free_disk: 1073741824, max_clock_skew: 30.0}
+      sample: {min_free_disk: 1073741824, min_free_memory: 67108864, max_clock_skew: 30.0}
     lock_wait:
       description: C(slipway_lock_wait), in seconds.
       returned: success

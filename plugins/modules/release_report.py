@@ -24,6 +24,9 @@ options:
     description: Name of every stage, in their order, with the name of the variable in which each machine has its result.
     type: dict
     required: true
+  directory:
+    description: Directory of the site. The default is the working directory.
+    type: path
   refused:
     description: Whether the release was refused.
     type: bool
@@ -44,6 +47,7 @@ EXAMPLES = r"""
 - name: Report
   slipway.deploy.release_report:
     target: "{{ plan.target }}"
+    directory: "{{ playbook_dir }}"
     stages: {prepare: container_deploy_prepare, shift: blue_green_cutover_shift}
   run_once: true
 """

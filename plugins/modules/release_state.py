@@ -214,13 +214,14 @@ journal:
 facts:
   description:
     - Facts of the machine. C(disk) by name with C(free) and C(total) in bytes and C(inodes_free) in percent;
-      C(memory); C(time) with the wall clock and whether it is synchronized (null when not known); C(ports), those of
-      O(ports) that are taken, each with its process; C(python), C(uid) and C(platform).
+      C(memory), with what each running container of the platform holds; C(time) with the wall clock and whether it is
+      synchronized (null when not known); C(ports), those of O(ports) that are taken, each with its process; C(python),
+      C(uid) and C(platform).
   returned: with O(state=read)
   type: dict
   sample:
     disk: {state: {path: /var/lib, free: 8285184, total: 27055317, inodes_free: 97.2}}
-    memory: {available: 24443621376, total: 25276502016}
+    memory: {available: 24443621376, total: 25276502016, containers: {shop-production-backend-blue-1: 23068672}}
     time: {wall: 1893579300.5, synchronized: true}
     ports: [{port: 20000, address: 127.0.0.1, pid: 312, process: python3}]
     python: 3.11.2
@@ -399,8 +400,15 @@ def live(params: Params, system: System, machine: Machine) -> dict[str, t.Any]:
 
         proxy = provider(params["provider"], system, platform=names[0], environment=names[1])
         found["traffic"] = proxy.observe()
-    found["facts"] = gather(system, directories=directories, ports=params["ports"])
+    sides = found.get("container", {}).get("sides", {})
+    found["facts"] = gather(system, directories=directories, ports=params["ports"], containers=running(sides))
     return found
+
+
+def running(sides: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Name and id of every container that runs on one of the sides."""
+    services = [replicas for side in sides.values() for replicas in side["services"].values()]
+    return {replica["name"]: replica["id"] for replicas in services for replica in replicas if replica["running"]}
 
 
 def outline(view: MachineView, params: Params) -> Outline:

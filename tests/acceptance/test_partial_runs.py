@@ -40,6 +40,23 @@ def test_an_option_that_leaves_something_out_is_refused(live: Fleet, args: list[
     check.untouched(before, live.snapshot())
 
 
+def test_a_release_of_which_everything_would_be_skipped_does_not_look_like_a_success(live: Fleet) -> None:
+    """Guarantee 5."""
+    before = live.snapshot()
+    check.refused(live.deploy("1.1.0", "--skip-tags", "always"), "--skip-tags always would skip the whole release")
+    check.untouched(before, live.snapshot())
+
+
+@pytest.mark.parametrize(
+    "task", ["Decide what this run does", "Take the lock on every machine", "Stage prepare", "Settle and record"]
+)
+def test_a_start_behind_the_plan_touches_nothing(live: Fleet, task: str) -> None:
+    """Guarantee 5: without the plan no later task knows what it is for."""
+    before = live.snapshot()
+    assert live.deploy("1.1.0", "--start-at-task", task).rc != 0
+    check.untouched(before, live.snapshot())
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

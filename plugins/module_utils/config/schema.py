@@ -249,9 +249,16 @@ _SEQUENCE = (
         "What every machine must fulfil before anything is done.",
         default={},
         identity=False,
-        example="slipway_preflight: {min_free_disk: 5g, max_clock_skew: 5s}",
+        example="slipway_preflight: {min_free_disk: 5g, min_free_memory: 256m, max_clock_skew: 5s}",
         options=(
             Option("min_free_disk", "size", "Free space for images, containers and the journal.", default="1g"),
+            Option(
+                "min_free_memory",
+                "size",
+                "Memory that must be left on every host when both sides run. What the new side needs is its services'"
+                " C(container.mem_reservation), or without one what the live side's replicas of them hold now.",
+                default="64m",
+            ),
             Option(
                 "max_clock_skew",
                 "duration",

@@ -98,6 +98,7 @@ def _replica(item: Found, records: t.Sequence[Record]) -> dict[str, t.Any]:
     record = owner(records, item.name)
     return {
         "name": item.name,
+        "id": item.id,
         "replica": int(item.label("replica") or 0),
         "role": item.label("role"),
         "running": item.running,

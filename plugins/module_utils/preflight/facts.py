@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import typing as t
+from types import MappingProxyType
 
 from ..system import System
 
@@ -29,17 +30,23 @@ class Listener(t.NamedTuple):
 
 
 def gather(
-    system: System, *, directories: t.Mapping[str, str], ports: t.Iterable[int] = (), proc: str = "/proc"
+    system: System,
+    *,
+    directories: t.Mapping[str, str],
+    ports: t.Iterable[int] = (),
+    containers: t.Mapping[str, str] = MappingProxyType({}),
+    proc: str = "/proc",
 ) -> dict[str, t.Any]:
     """All facts of this machine.
 
     :param directories: name → path; for each the file system it is on, or would be on.
     :param ports: TCP ports that ought to be free; those that are not are reported with their process.
+    :param containers: name → id of running containers; the memory that their processes hold is under C(memory).
     :returns: C(disk), C(memory), C(time), C(ports), C(python), C(uid), C(platform).
     """
     return {
         "disk": {name: disk(path) for name, path in directories.items()},
-        "memory": parse_meminfo(_read(f"{proc}/meminfo")),
+        "memory": {**parse_meminfo(_read(f"{proc}/meminfo")), "containers": memory_of(containers, proc)},
         "time": {"wall": system.wall(), "synchronized": synchronized(clock_error())},
         "ports": ports_in_use(ports, proc),
         "python": ".".join(str(part) for part in sys.version_info[:3]),
@@ -78,6 +85,32 @@ def parse_meminfo(text: str) -> dict[str, t.Any]:
         if name in names and words[1:] == ["kB"] and _is_number(words[0]):
             found[names[name]] = int(words[0]) * 1024
     return found
+
+
+def memory_of(containers: t.Mapping[str, str], proc: str = "/proc") -> dict[str, int]:
+    """The anonymous memory of all processes of each container, in bytes.
+
+    What another replica of the same program would need too; pages of files are shared, and given up under pressure.
+    A process belongs to the container whose id its control group's path contains (cgroups(7), /proc/<pid>/cgroup).
+
+    :param containers: name → full id.
+    """
+    used = dict.fromkeys(containers, 0)
+    for pid in filter(_is_number, os.listdir(proc)) if containers else ():
+        groups = _read(f"{proc}/{pid}/cgroup")
+        name = next((name for name, identity in containers.items() if identity in groups), None)
+        if name is not None:
+            used[name] += parse_anonymous(_read(f"{proc}/{pid}/status"))
+    return used
+
+
+def parse_anonymous(text: str) -> int:
+    """C(RssAnon) in bytes out of /proc/<pid>/status (proc(5)); 0 for a process that has none, or has ended."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) == 3 and words[0] == "RssAnon:" and words[2] == "kB" and _is_number(words[1]):
+            return int(words[1]) * 1024
+    return 0
 
 
 # Time ---------------------------------------------------------------------------------------------------------

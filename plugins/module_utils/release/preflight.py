@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import typing as t
 
+from ..config.coerce import MismatchError, size
 from .fleet import Fleet, Read
 
 
@@ -35,6 +36,7 @@ def _of_machine(machine: str, read: Read, config: t.Mapping[str, t.Any]) -> t.It
         yield f"{problem['message']} {problem.get('remedy', '')}".rstrip()
     facts = read["facts"]
     yield from _room(facts, config["preflight"]["min_free_disk"])
+    yield from _memory(config, machine, read)
     yield from _clock(facts, read["stage"], config["preflight"]["max_clock_skew"])
     yield from _ports(facts, config, machine, read)
 
@@ -58,6 +60,45 @@ def _room(facts: Read, least: int) -> t.Iterator[str]:
             )
         if disk["inodes_free"] is not None and disk["inodes_free"] < 1:
             yield f"disk of {disk['path']}: {disk['inodes_free']} % of its inodes free, wanted 1 %. Remove small files."
+
+
+def _memory(config: t.Mapping[str, t.Any], machine: str, read: Read) -> t.Iterator[str]:
+    """Whether both sides fit into the memory at once; the live one has its share already."""
+    memory, least = read["facts"]["memory"], config["preflight"]["min_free_memory"]
+    names = config["machines"][machine]["services"]
+    if not names or memory["available"] is None:
+        return
+    needs = {name: _need(config["services"][name], _in_use(name, read)) for name in names}
+    wanted = sum(needs.values()) + least
+    if memory["available"] < wanted:
+        most = ", ".join(f"{name} {need // 2**20} MiB" for name, need in sorted(needs.items()) if need)
+        yield (
+            f"memory for a second side: {memory['available'] // 2**20} MiB available, wanted {wanted // 2**20} MiB "
+            f"({most or 'no service says how much it needs'}; {least // 2**20} MiB must be left). Add memory, run fewer "
+            "replicas, or correct container.mem_reservation or slipway_preflight.min_free_memory."
+        )
+
+
+def _need(service: t.Mapping[str, t.Any], in_use: t.Sequence[int]) -> int:
+    """Bytes for all replicas of a service: what it reserves, else what as many of those that run now hold."""
+    reserved = (service.get("container") or {}).get("mem_reservation")
+    try:
+        each = size(reserved) if reserved is not None else 0
+    except MismatchError:  # the SDK knows more spellings, and refuses what is none
+        each = 0
+    return service["replicas"] * (each or max(in_use, default=0))
+
+
+def _in_use(service: str, read: Read) -> list[int]:
+    """What each running replica of a service holds now, in bytes."""
+    holds = read["facts"]["memory"]["containers"]
+    sides = (read.get("container") or {}).get("sides", {})
+    return [
+        holds.get(replica["name"], 0)
+        for side in sides.values()
+        for replica in side["services"].get(service, [])
+        if replica["running"]
+    ]
 
 
 def _clock(facts: Read, stage: Read, most: float) -> t.Iterator[str]:

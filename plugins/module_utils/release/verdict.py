@@ -69,6 +69,7 @@ class Verdict(t.NamedTuple):
     machines: int
     seconds: float
     blames_version: bool
+    passed_elsewhere: list[str]  # the hosts on which the same version passed, when others blame it
 
     @property
     def message(self) -> str:
@@ -77,6 +78,9 @@ class Verdict(t.NamedTuple):
             return f"{self.stage}: passed on {self.machines} machines"
         lines = [f"{self.stage}: {len(self.failures)} of {self.machines} machines did not pass"]
         lines += [f"  {line}" for failure in self.failures for line in failure.lines]
+        if self.passed_elsewhere:
+            places = ", ".join(self.passed_elsewhere)
+            lines.append(f"  The version is not marked bad, because it passed on {places}: compare the machines.")
         return "\n".join(lines)
 
 
@@ -94,8 +98,9 @@ def judge(
     failures = [failure for machine in sorted(results) if (failure := _failure(machine, results[machine])) is not None]
     passed = len(results) - len(failures)
     ok = passed * 2 > len(results) if majority else not failures
-    causes = {failure.cause for failure in failures}
-    return Verdict(stage, ok, failures, len(results), _seconds(results), bool(causes & VERSION_CAUSES))
+    blamed = any(failure.cause in VERSION_CAUSES for failure in failures)
+    elsewhere = _ran_on(results) if blamed else []
+    return Verdict(stage, ok, failures, len(results), _seconds(results), blamed and not elsewhere, elsewhere)
 
 
 def moved(reads: t.Mapping[str, Result], grants: t.Mapping[str, Result]) -> list[str]:
@@ -138,6 +143,15 @@ def proof(evidence: t.Mapping[str, t.Any]) -> tuple[str, ...]:
         shown = log.splitlines() if isinstance(log, str) else list(log)
         lines += [f"last lines of {name}:", *(f"  {line.rstrip()}" for line in shown[-SHOWN_LINES:])] if shown else []
     return tuple(lines)
+
+
+def _ran_on(results: t.Mapping[str, Result]) -> list[str]:
+    """The machines that passed with the version's own containers, not those that had nothing to run."""
+    return sorted(
+        machine
+        for machine, result in results.items()
+        if result and result.get("containers") and (result.get("stage") or {}).get("ok")
+    )
 
 
 def _seconds(results: t.Mapping[str, t.Mapping[str, t.Any] | None]) -> float:

@@ -45,7 +45,7 @@ def test_defaults_are_filled_in_and_durations_are_seconds():
     assert "health" not in worker and "ports" not in worker
     assert found["watch"] == {"bake": 10.0, "interval": 0.5, "max_error_ratio": 0.02, "min_requests": 50}
     assert (found["keep"], found["gate"], found["lock_wait"], found["drain"]) == (3, 30.0, 0.0, {"deadline": 10.0})
-    assert found["preflight"] == {"min_free_disk": 2**30, "max_clock_skew": 30.0}
+    assert found["preflight"] == {"min_free_disk": 2**30, "min_free_memory": 2**26, "max_clock_skew": 30.0}
     assert found["state_root"] == "/var/lib/slipway"
 
 

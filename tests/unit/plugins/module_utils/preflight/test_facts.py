@@ -14,6 +14,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.preflight.facts imp
     LISTEN,
     disk,
     gather,
+    memory_of,
+    parse_anonymous,
     parse_address,
     parse_meminfo,
     parse_os_release,
@@ -157,3 +159,31 @@ def test_this_machine_tells_all_facts_and_finds_our_own_socket():
     assert facts["time"]["synchronized"] in (True, False, None)
     assert facts["uid"] == os.geteuid()
     assert facts["platform"]["system"] == "Linux"
+
+
+# Memory of containers -----------------------------------------------------------------------------------------
+
+
+def process(proc, pid, groups, anonymous):
+    (proc / str(pid)).mkdir()
+    (proc / str(pid) / "cgroup").write_text(groups)
+    (proc / str(pid) / "status").write_text(f"Name:\tpython\nRssAnon:\t  {anonymous} kB\nRssFile:\t 9000 kB\n")
+
+
+def test_a_container_holds_what_all_its_processes_hold_in_both_versions_of_control_groups(tmp_path):
+    process(tmp_path, 10, f"12:memory:/docker/{'a' * 64}\n1:name=systemd:/docker/{'a' * 64}\n", 1000)
+    process(tmp_path, 11, f"12:memory:/docker/{'a' * 64}\n", 24)
+    process(tmp_path, 12, f"0::/system.slice/docker-{'b' * 64}.scope\n", 7)
+    process(tmp_path, 13, "0::/init.scope\n", 5000)
+    (tmp_path / "self").mkdir()
+    containers = {"backend-1": "a" * 64, "backend-2": "b" * 64, "ended": "c" * 64}
+    assert memory_of(containers, str(tmp_path)) == {"backend-1": 1024 * 1024, "backend-2": 7 * 1024, "ended": 0}
+
+
+def test_without_containers_no_process_is_looked_at():
+    assert memory_of({}, "/nowhere") == {}
+
+
+@given(st.text())
+def test_any_text_of_a_process_is_read_as_some_memory_or_none(text):
+    assert parse_anonymous(text) >= 0

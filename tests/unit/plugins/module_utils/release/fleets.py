@@ -54,8 +54,8 @@ def released(version="1.0.0", side="blue", token=3, *, outcome="succeeded", stag
 def read(machine, *releases, live="blue", fence=3, version="1.0.0", **changes):
     """What one machine said of itself."""
     replicas = {
-        "backend": [{"running": True}, {"running": True}],
-        "worker": [{"running": True}],
+        "backend": [{"name": "backend-1", "running": True}, {"name": "backend-2", "running": True}],
+        "worker": [{"name": "worker-1", "running": True}],
     }
     said = {
         "stage": {"ok": True, "message": "", "cause": "", "started": NOW, "ended": NOW + 1},
@@ -63,6 +63,7 @@ def read(machine, *releases, live="blue", fence=3, version="1.0.0", **changes):
         "journal": {"releases": [copy.deepcopy(release) for release in releases], "bad": {}},
         "facts": {
             "disk": {"state": {"path": "/var/lib", "free": 50 * 2**30, "inodes_free": 90.0}},
+            "memory": {"available": 8 * 2**30, "total": 16 * 2**30, "containers": {}},
             "time": {"wall": NOW + 0.5},
             "ports": [],
         },

@@ -122,6 +122,26 @@ def test_a_port_of_the_idle_side_that_somebody_else_has_is_named_with_its_holder
     assert "slipway_services.backend.publish_from" in message
 
 
+MEMORY = {"available": 300 * 2**20, "total": 2**30, "containers": {"backend-1": 90 * 2**20, "backend-2": 110 * 2**20}}
+
+
+def test_a_second_side_that_would_not_fit_into_the_memory_is_refused_by_what_the_live_one_holds():
+    """Two replicas of what the larger one holds, and 64 MiB that must be left: 284 MiB."""
+    enough, short = ({**MEMORY, "available": mebibytes * 2**20} for mebibytes in (284, 283))
+    assert plan(fleet(released(), changes={"app1": {"facts__memory": enough}})).action == "release"
+    message = refusal(fleet(released(), changes={"app1": {"facts__memory": short}})).message
+    assert "app1: memory for a second side: 283 MiB available, wanted 284 MiB (backend 220 MiB; 64 MiB must" in message
+
+
+def test_what_a_service_reserves_counts_instead_of_what_it_holds():
+    backend = {"image": "shop/backend:1.1.0", "port": 8080, "replicas": 2, "container": {"mem_reservation": "1g"}}
+    services = {"backend": backend}
+    routes = {"routes": [{"path": "/", "service": "backend"}]}
+    machines = fleet(released(), changes={"app2": {"facts__memory": MEMORY}})
+    message = refusal(machines, slipway_services=services, slipway_traffic=routes).message
+    assert "app2: memory for a second side: 300 MiB available, wanted 2112 MiB (backend 2048 MiB;" in message
+
+
 def test_the_ports_of_our_own_live_side_are_no_problem():
     port = config()["services"]["backend"]["ports"]["blue"][0]
     ours = [{"port": port, "address": "0.0.0.0", "pid": 99, "process": "docker-proxy"}]

@@ -58,6 +58,19 @@ def test_only_what_speaks_against_the_version_blames_it(cause, blames):
     assert judge("prepare", {"app1": failed(cause)}).blames_version is blames
 
 
+def test_a_version_that_passes_on_one_host_is_not_blamed_for_what_is_wrong_on_another():
+    ran = {**passed(), "containers": {"backend-1": {}}}
+    verdict = judge("prepare", {"app1": failed("exited"), "app2": ran, "lb1": {**passed(), "containers": {}}})
+    assert (verdict.ok, verdict.blames_version, verdict.passed_elsewhere) == (False, False, ["app2"])
+    assert "not marked bad, because it passed on app2" in verdict.message
+
+
+def test_a_balancer_that_had_nothing_to_run_does_not_speak_for_a_version():
+    verdict = judge("prepare", {"app1": failed("exited"), "lb1": {**passed(), "containers": {}}})
+    assert verdict.blames_version
+    assert "not marked bad" not in verdict.message
+
+
 def test_a_stage_takes_from_the_first_start_to_the_last_end():
     assert judge("prepare", {"app1": passed(10, 12), "app2": passed(11, 14.5), "app3": None}).seconds == 4.5
 
