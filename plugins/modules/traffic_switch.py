@@ -391,8 +391,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.errors import SlipwayError
 from ..module_utils.system import System
 from ..module_utils.traffic.factory import PROVIDERS, provider
-from ..module_utils.traffic.haproxy_config import masked
-from ..module_utils.traffic.model import build_traffic
+from ..module_utils.traffic.options import build_traffic
+from ..module_utils.traffic.structure import masked
 from ..module_utils.traffic.switch import Drain, Watch, configure, switch
 
 SETTINGS = (

@@ -16,28 +16,44 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import haproxy_config as config
+from . import structure
 from .haproxy_files import Files, Settings
+from .haproxy_problems import Problems, gate_error
 from .haproxy_socket import HaproxySocket, Row, ServerState
-from .model import (
-    Counters,
-    Key,
-    Look,
-    Plan,
-    Provider,
-    Server,
-    Traffic,
-    keep_live_addresses,
-    live_side,
-    shares,
-    side_of,
-    wanted_weights,
-)
+from .model import Counters, Key, Look, Plan, Provider, Server, Traffic, Weights, side_of
 from .processes import Processes
+from .weights import kept_weights, live_side, shares, wanted_weights
 
 LOCK_SECONDS = 60.0
 POLL = 0.05
-RELOADING = 0.5  # seconds in which a socket that is being replaced answers again
 YOUNG = 2  # seconds of uptime in which a check's result may still be one that the state file told
+
+
+class Running(t.NamedTuple):
+    """What was read back of one platform: its file, what the process says it runs, and the servers of the process."""
+
+    text: str
+    generation: str
+    states: dict[Key, ServerState]
+
+    def weights(self) -> Weights:
+        """The weights at run time."""
+        return {key: state.weight for key, state in self.states.items()}
+
+    def addresses(self, *, live: bool = False) -> dict[Key, tuple[str, int]]:
+        """Where the servers (only those with traffic) are at run time."""
+        return {key: (one.address, one.port) for key, one in self.states.items() if one.weight or not live}
+
+    def moved(self, server: Server) -> bool:
+        """Whether the process has this server at another address."""
+        return self.addresses().get(server.key, (server.address, server.port)) != (server.address, server.port)
+
+    def in_force(self) -> Traffic | None:
+        """The structure that runs. A file says it, but it may be damaged, or of a run that was killed before its reload."""
+        said = structure.specification(self.text)
+        if said is None or not config.same_frontend(config.generation(said), self.generation):
+            return None
+        return structure.loaded(said, self.addresses())
 
 
 class Haproxy(Provider):
@@ -61,6 +77,7 @@ class Haproxy(Provider):
         self._processes = processes or Processes()
         self._prefix = config.backend_name(platform, environment, "")
         self._files = Files(system, settings, self._socket, self._processes, platform=platform, environment=environment)
+        self._problems = Problems(settings, self._socket, self._files, self._processes)
         self._recheck: set[Key] = set()  # servers whose last check says nothing about what they are now
 
     def lock(self) -> t.ContextManager[None]:
@@ -81,10 +98,10 @@ class Haproxy(Provider):
             "servers": [],
             "live_side": None,
         }
-        problem = self._problem()
+        problem = self._problems.find()
         try:
             rows = [] if problem else [row for row in self._socket.rows() if row.backend.startswith(self._prefix)]
-            states = {} if problem else self._loaded()
+            states = {} if problem else self._running().states
             seen["version"] = "" if problem else self._socket.info().get("Version", "")
             seen["running"] = problem is None
         except SlipwayError as error:
@@ -96,7 +113,7 @@ class Haproxy(Provider):
         elif problem is not None:
             seen["problems"].append({"cause": problem.cause, "message": problem.message, "remedy": problem.remedy})
         elif not states and self._files.text():
-            seen["problems"].append(self._not_loaded())
+            seen["problems"].append(self._problems.not_loaded())
         sides = {key: side_of(key[1]) for key in states}
         seen["weights"] = shares({key: state.weight for key, state in states.items()}, sides)
         seen["live_side"] = live_side(seen["weights"])
@@ -105,43 +122,62 @@ class Haproxy(Provider):
 
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
         """See C(Provider.plan)."""
-        problem = self._problem()
+        problem = self._problems.find()
         if problem is not None and problem.cause != "unprovisioned":
             raise problem
-        states = {} if problem else self._loaded()
-        text_before = self._files.text()
-        self._files.refuse_taken_listen(traffic)
+        now = Running(self._files.text(), "", {}) if problem else self._running()
+        ours = config.same_frontend(now.generation, config.generation(traffic))
+        self._files.refuse_taken_listen(traffic, ours=ours)
         actions: list[str] = []
-        effective = keep_live_addresses(
-            traffic, {key: (one.address, one.port) for key, one in states.items() if one.weight}, actions
-        )
-        before = {key: state.weight for key, state in states.items()}
-        start = {server.key: before.get(server.key, 0) for server in effective.servers()}
-        after = wanted_weights(effective) if effective.weights else start
-        if not shift:
-            after = start = start if states else after
-        text_after = config.platform_text(effective, after, self._files.states)
-        moved = [server for server in effective.servers() if self._moved(server, states)]
+        effective = structure.keep_live_addresses(traffic, now.addresses(live=True), actions)
+        if effective.weights is not None and (shift or not now.states):
+            after = wanted_weights(effective)
+        else:
+            after = kept_weights(effective, now.weights())
+        return self._planned(effective, after, now, actions, gated=shift)
+
+    def back(self, plan: Plan) -> Plan:
+        """See C(Provider.back)."""
+        now = self._running()
+        actions: list[str] = []
+        target, weights = plan.origin()
+        effective = structure.keep_live_addresses(target, now.addresses(live=True), actions)
+        return self._planned(effective, weights, now, actions, gated=True)
+
+    def _planned(self, wanted: Traffic, after: Weights, now: Running, actions: list[str], *, gated: bool) -> Plan:
+        before = now.weights()
+        rising = tuple(one for one in wanted.servers() if gated and after[one.key] and not before.get(one.key))
+        in_force = now.in_force()
+        bridge = self._bridge(wanted, now, in_force) if rising else None
+        reshapes = config.generation(bridge) != config.generation(wanted) if bridge else not self._runs(wanted, now)
         plan = Plan(
-            traffic=effective,
+            traffic=wanted,
+            in_force=in_force,
+            bridge=bridge,
+            reshapes=reshapes,
             before=before,
-            start=start,
             after=after,
-            text_before=text_before,
-            text_after=text_after,
-            reload=self._needs_reload(effective, text_before, text_after, states),
-            corrections=tuple(moved),
-            gated=tuple(server for server in effective.servers() if after[server.key] and not start[server.key]),
+            text_before=now.text,
+            text_after=config.platform_text(wanted, after, self._files.states),
+            corrections=tuple(one for one in wanted.servers() if now.moved(one)),
+            gated=rising,
             actions=actions,
         )
         self._explain(plan)
         return plan
 
+    def _bridge(self, wanted: Traffic, now: Running, in_force: Traffic | None) -> Traffic | None:
+        """What must be loaded for the gate to see the servers wanted; None when it sees them as it is."""
+        if in_force is None:
+            return None if all(one.key in now.states for one in wanted.servers()) else wanted
+        bridge = structure.bridge(in_force, wanted, now.weights())
+        return None if self._runs(bridge, now) else bridge
+
     # Changing -----------------------------------------------------------------------------------------------
 
     def configure(self, plan: Plan) -> None:
         """See C(Provider.configure)."""
-        states = {} if self._problem() else self._loaded()
+        states = {} if self._problems.find() else self._running().states
         commands = []
         for server in plan.corrections:
             name = self._name(server.key)
@@ -153,11 +189,11 @@ class Haproxy(Provider):
                 self._recheck.add(server.key)
         if commands:
             self._socket.order(commands)
-        text = config.platform_text(plan.traffic, plan.start, self._files.states)
-        if plan.reload:
-            self._files.reload(plan.traffic, text)
+        if plan.bridge is not None:
+            self._files.reload(plan.bridge, plan.before)
             self._recheck.update(server.key for server in plan.gated)
-        elif plan.corrections:
+        elif plan.corrections and not plan.reshapes:
+            text = config.platform_text(plan.traffic, plan.before, self._files.states)
             self._files.persist(plan.traffic, text)
 
     def gate(self, plan: Plan, seconds: float) -> None:
@@ -166,7 +202,8 @@ class Haproxy(Provider):
             return
         if int(self._socket.info().get("Uptime_sec", "0") or 0) < YOUNG:
             self._recheck.update(server.key for server in plan.gated)
-        stale = [server for server in plan.gated if server.key in self._recheck]
+        # Without time for a check of its own, what the proxy knows must do.
+        stale = [server for server in plan.gated if seconds and server.key in self._recheck]
         # Marked down, it is up again only by checks of its own from now on, with the address it has now.
         self._socket.order([f"set server {self._name(server.key)} health down" for server in stale])
         deadline = self._system.monotonic() + seconds
@@ -178,13 +215,15 @@ class Haproxy(Provider):
                 return
             left = deadline - self._system.monotonic()
             if left <= 0:
-                raise self._gate_error(waiting, rows, seconds)
+                raise gate_error({self._name(key): rows.get(key) for key in waiting}, seconds)
             self._system.sleep(min(POLL, left))
 
     def shift(self, plan: Plan) -> float | None:
         """See C(Provider.shift)."""
+        if plan.reshapes:
+            return self._files.reload(plan.traffic, plan.after)
         spent = None
-        current = {key: state.weight for key, state in self._loaded().items()}
+        current = self._running().weights()
         if any(current.get(key) != weight for key, weight in plan.after.items()):
             started = self._system.monotonic()
             try:
@@ -197,17 +236,6 @@ class Haproxy(Provider):
         if self._files.text() != plan.text_after or spent is not None:
             self._files.persist(plan.traffic, plan.text_after)
         return spent
-
-    def revert(self, plan: Plan) -> None:
-        """See C(Provider.revert)."""
-        rows = self._rows()
-        back = {key: plan.before.get(key, 0) for key in plan.after}
-        returning = [key for key, weight in back.items() if weight and not plan.after[key]]
-        ill = [key for key in returning if key not in rows or not rows[key].ready]
-        if ill:
-            raise self._gate_error(ill, rows, 0.0)
-        self._set_weights(dict(plan.after), back)
-        self._files.persist(plan.traffic, config.platform_text(plan.traffic, back, self._files.states))
 
     def look(self, plan: Plan) -> Look:
         """See C(Provider.look)."""
@@ -239,7 +267,7 @@ class Haproxy(Provider):
         differ = [key for key in wanted if current.get(key) != wanted[key]]
         keys = sorted(differ, key=lambda key: (not wanted[key], key))
         self._socket.order([f"set server {self._name(key)} weight {wanted[key]}" for key in keys])
-        found = {key: state.weight for key, state in self._loaded().items()}
+        found = self._running().weights()
         wrong = {self._name(key): found.get(key) for key in wanted if found.get(key) != wanted[key]}
         if wrong:
             raise SlipwayError(
@@ -253,13 +281,24 @@ class Haproxy(Provider):
 
     # Comparisons --------------------------------------------------------------------------------------------
 
-    def _loaded(self) -> dict[Key, ServerState]:
-        """This platform's servers in the running proxy."""
-        return {
+    def _running(self) -> Running:
+        states = {
             (state.backend[len(self._prefix) :], state.name): state
             for state in self._socket.servers()
             if state.backend.startswith(self._prefix)
         }
+        generation = self._socket.variable(config.variable(self._platform, self._environment))
+        return Running(self._files.text(), generation, states)
+
+    def _runs(self, traffic: Traffic, now: Running) -> bool:
+        """Whether process and file have this structure."""
+        text = config.platform_text(traffic, {}, self._files.states)
+        return (
+            now.generation == config.generation(traffic)
+            and config.structure(now.text) == config.structure(text)
+            and {server.key for server in traffic.servers()} == set(now.states)
+            and self._files.shared_is_current()
+        )
 
     def _rows(self) -> dict[Key, Row]:
         rows = self._socket.rows()
@@ -267,100 +306,25 @@ class Haproxy(Provider):
             (row.backend[len(self._prefix) :], row.server): row for row in rows if row.backend.startswith(self._prefix)
         }
 
-    def _moved(self, server: Server, states: t.Mapping[Key, ServerState]) -> bool:
-        state = states.get(server.key)
-        return state is not None and (state.address, state.port) != (server.address, server.port)
-
-    def _needs_reload(self, traffic: Traffic, before: str, after: str, states: t.Mapping[Key, ServerState]) -> bool:
-        same = config.structure(before) == config.structure(after) and self._files.shared_is_current()
-        return not same or {server.key for server in traffic.servers()} != set(states)
-
     def _explain(self, plan: Plan) -> None:
         """Say every decision in words."""
-        if plan.reload:
-            known = "a new structure" if plan.before else "this platform is new on the proxy"
-            plan.actions.append(f"reload HAProxy ({known}); idle keep-alive connections are closed")
+        if plan.bridge is not None:
+            what = "the new servers beside what is in force" if plan.in_force else "a new structure"
+            what = what if plan.before else "this platform is new on the proxy"
+            plan.actions.append(f"reload HAProxy ({what}); idle keep-alive connections are closed")
         for server in plan.corrections:
             plan.actions.append(f"{self._name(server.key)} moves to {server.address}:{server.port} at run time")
         if plan.gated:
             plan.actions.append(f"wait until healthy: {', '.join(self._name(server.key) for server in plan.gated)}")
+        plan.actions.extend(structure.changes(plan.in_force, plan.traffic))
         for key, weight in sorted(plan.after.items()):
             if plan.before.get(key, 0) != weight:
                 plan.actions.append(f"{self._name(key)} weight {plan.before.get(key, 0)} to {weight}")
+        if plan.reshapes:
+            what = "a new structure, with the weights wanted" if plan.before else "this platform is new on the proxy"
+            plan.actions.append(f"reload HAProxy ({what}); idle keep-alive connections are closed")
         if plan.text_before != plan.text_after:
             plan.actions.append(f"write {self._files.path}")
-
-    # Problems -----------------------------------------------------------------------------------------------
-
-    def _problem(self) -> SlipwayError | None:
-        """Why nothing can be done with this proxy, or None.
-
-        C(unprovisioned): it runs with our directory, in which nothing is yet. The first platform brings the socket.
-        """
-        try:
-            level = self._socket.ask("show cli level", patience=RELOADING).strip()
-        except SlipwayError as error:
-            return self._diagnose(error)
-        if level != "admin":
-            return SlipwayError(
-                "the stats socket does not allow changes",
-                obj=self._settings.socket,
-                actual=level,
-                wanted="level admin",
-                remedy="Remove the other 'stats socket' line for this path; Slipway's own has 'level admin'.",
-                cause="socket_not_writable",
-            )
-        return None
-
-    def _diagnose(self, error: SlipwayError) -> SlipwayError:
-        if error.cause == "socket_not_writable":
-            error.remedy = "Connect as root or set become: true."
-            return error
-        running = self._processes.named("haproxy")
-        if not running:
-            return SlipwayError(
-                "HAProxy is not running",
-                obj=self._settings.socket,
-                remedy="Start it: systemctl start haproxy, and see 'journalctl -u haproxy' if it will not.",
-                cause="proxy_not_running",
-            )
-        if not any(self._settings.config_dir in argument for one in running for argument in one.argv):
-            return SlipwayError(
-                "HAProxy runs without Slipway's part of its configuration",
-                obj=self._settings.config_dir,
-                actual=" ".join(running[0].argv),
-                wanted=f"-f {self._settings.config_dir}",
-                remedy="Run slipway.deploy.provision (the systemd drop-in), then restart HAProxy once.",
-                cause="drop_in_missing",
-            )
-        if not self._files.shared_is_current():
-            return SlipwayError("nothing is loaded yet", obj=self._settings.config_dir, cause="unprovisioned")
-        error.remedy = "Reload HAProxy: systemctl reload haproxy; it then makes the socket again."
-        return error
-
-    def _not_loaded(self) -> dict[str, str]:
-        return {
-            "cause": "not_loaded",
-            "message": f"{self._files.path}: on disk, but HAProxy runs without it.",
-            "remedy": "Reload HAProxy, or run traffic_switch: it does.",
-        }
-
-    def _gate_error(self, waiting: t.Sequence[Key], rows: t.Mapping[Key, Row], seconds: float) -> SlipwayError:
-        seen = {
-            self._name(key): f"{rows[key].status} {rows[key].check} {rows[key].check_text}".strip()
-            if key in rows
-            else "not in the proxy"
-            for key in waiting
-        }
-        return SlipwayError(
-            "the proxy does not see these servers healthy, so they get no traffic",
-            obj=", ".join(seen),
-            actual="; ".join(seen.values()),
-            wanted=f"UP or DRAIN by a passed check (L7OK) within {seconds:g} s",
-            remedy="Is the port reachable from this machine, and does the check's path answer with a status wanted?",
-            cause="gate",
-            evidence={"servers": seen},
-        )
 
     # Small things -------------------------------------------------------------------------------------------
 

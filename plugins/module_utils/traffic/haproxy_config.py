@@ -13,23 +13,13 @@ import re
 import typing as t
 
 from .model import Route, Service, Traffic, Weights
+from .structure import heading, unspecified
 
 SHARED_FILE = "00-slipway.cfg"
 UNROUTED = "slipway_unrouted"
 
-_SERVER_LINE = re.compile(r"^(    server \S+) .*$", re.MULTILINE)
-_STATE_LINE = re.compile(r"^    server-state-file-name .*\n", re.MULTILINE)
-_OWNER_LINE = re.compile(r"^# slipway: platform=(\S+) environment=(\S+) bind=(\S+) listen=(\d+)$", re.MULTILINE)
-_SECRET_HEADER = re.compile(r"(hdr '(?!Host')[^']*') '(?:[^']|'\\'')*'")
-
-
-class Owner(t.NamedTuple):
-    """Whose file it is and where it listens, from its second line."""
-
-    platform: str
-    environment: str
-    bind: str
-    listen: int
+# What changes at run time: the address and weight of a server, and the name that its addresses give to the state file.
+_RUN_TIME = re.compile(r"(?<=    server )(\S+) \S+ weight \d+|^    server-state-file-name .*$", re.MULTILINE)
 
 
 def backend_name(platform: str, environment: str, service: str) -> str:
@@ -70,20 +60,37 @@ backend {UNROUTED} from slipway
 
 def platform_text(traffic: Traffic, weights: Weights, state_directory: str) -> str:
     """The file of one platform; its weights name the live side, also when every state file is lost."""
-    prefix = f"slipway_{traffic.platform}_{traffic.environment}"
     lines = [
         "# Written by slipway.deploy; changes are overwritten. Your own configuration belongs into haproxy.cfg.",
-        f"# slipway: platform={traffic.platform} environment={traffic.environment}"
-        f" bind={traffic.bind} listen={traffic.listen}",
-        f"frontend {prefix} from slipway",
-        f"    bind {quoted(f'{traffic.bind}:{traffic.listen}')}",
+        heading(traffic),
+        "global",
+        f"    set-var {variable(traffic.platform, traffic.environment)} str({generation(traffic)})",
+        "",
+        *_frontend(traffic),
+        *_backends(traffic, weights, state_directory),
     ]
-    for route in sorted(traffic.routes, key=_route_order):
-        lines.append(f"    use_backend {prefix}_{route.service}{_condition(route)}")
-    lines.append(f"    default_backend {UNROUTED}")
-    for service in traffic.services:
-        lines += ["", *_backend(traffic, service, weights, state_directory)]
     return "\n".join(lines) + "\n"
+
+
+def variable(platform: str, environment: str) -> str:
+    """The variable in which a process tells which generation it runs; such names take no hyphens."""
+    return f"proc.slipway_{platform}_{environment}".replace("-", ".")
+
+
+def generation(traffic: Traffic) -> str:
+    """A digest of the frontend and one of the backends: what differs here needs a reload, the rest is done at run time."""
+    parts = ("\n".join(_frontend(traffic)), structure("\n".join(_backends(traffic, {}, ""))))
+    return "-".join(hashlib.sha256(part.encode()).hexdigest()[:16] for part in parts)
+
+
+def structure(text: str) -> str:
+    """The text without what changes at run time, and without the comments that say the addresses once more."""
+    return _RUN_TIME.sub(r"\1", unspecified(text))
+
+
+def same_frontend(one: str, other: str) -> bool:
+    """Whether two generations listen on the same address and have the same routes."""
+    return one.partition("-")[0] == other.partition("-")[0]
 
 
 def state_file_name(traffic: Traffic, service: Service, directory: str) -> str:
@@ -97,32 +104,32 @@ def state_file_name(traffic: Traffic, service: Service, directory: str) -> str:
     return f"{directory}/{backend_name(traffic.platform, traffic.environment, service.name)}.{digest}.state"
 
 
-def structure(text: str) -> str:
-    """The text without weights and addresses: what differs here needs a reload, the rest is done at run time."""
-    return _STATE_LINE.sub("", _SERVER_LINE.sub(r"\1", text))
-
-
-def masked(text: str) -> str:
-    """The text for people: values of the check's headers (a token, perhaps) hidden, except Host."""
-    return _SECRET_HEADER.sub(r"\1 '********'", text)
-
-
-def owner(text: str) -> Owner | None:
-    """Whose file it is, or None when it is not one of ours."""
-    match = _OWNER_LINE.search(text)
-    return Owner(match[1], match[2], match[3], int(match[4])) if match else None
-
-
 def quoted(text: str) -> str:
     """Strong quotes: nothing inside is special (Configuration Manual, section 2.2)."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def _frontend(traffic: Traffic) -> list[str]:
+    prefix = f"slipway_{traffic.platform}_{traffic.environment}"
+    return [
+        f"frontend {prefix} from slipway",
+        f"    bind {quoted(f'{traffic.bind}:{traffic.listen}')}",
+        *[
+            f"    use_backend {prefix}_{route.service}{_condition(route)}"
+            for route in sorted(traffic.routes, key=_route_order)
+        ],
+        f"    default_backend {UNROUTED}",
+    ]
+
+
+def _backends(traffic: Traffic, weights: Weights, state_directory: str) -> t.Iterator[str]:
+    for service in traffic.services:
+        yield ""
+        yield from _backend(traffic, service, weights, state_directory)
+
+
 def _backend(traffic: Traffic, service: Service, weights: Weights, state_directory: str) -> t.Iterator[str]:
     health = service.health
-    headers = dict(health.headers)
-    if "host" not in {name.lower() for name in headers}:
-        headers["Host"] = next((route.host for route in traffic.routes if route.host), "localhost")
     yield f"backend {backend_name(traffic.platform, traffic.environment, service.name)} from slipway"
     yield "    balance roundrobin"
     yield "    load-server-state-from-file local"
@@ -130,12 +137,14 @@ def _backend(traffic: Traffic, service: Service, weights: Weights, state_directo
     yield f"    timeout check {max(1, round(health.timeout * 1000))}ms"
     yield "    option httpchk"
     yield f"    http-check send meth GET uri {_format(health.path)} ver HTTP/1.1" + "".join(
-        f" hdr {quoted(name)} {_format(value)}" for name, value in headers.items()
+        f" hdr {quoted(name)} {_format(value)}" for name, value in health.headers
     )
     yield f"    http-check expect status {','.join(map(str, health.status)) or '100-599'}"
     yield "    default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1"
     for server in service.servers:
-        yield f"    server {server.name} {_address(server.address)}:{server.port} weight {weights.get(server.key, 0)}"
+        address, weight = f"{_address(server.address)}:{server.port}", weights.get(server.key, 0)
+        unchecked = " no-check" if server.key in traffic.unchecked else ""
+        yield f"    server {server.name} {address} weight {weight}{unchecked}"
 
 
 def _route_order(route: Route) -> tuple[bool, int, str, str]:

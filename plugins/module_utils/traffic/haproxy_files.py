@@ -15,8 +15,9 @@ from ..errors import SlipwayError
 from ..system import System
 from . import haproxy_config as config
 from .haproxy_socket import HaproxySocket, state_file
-from .model import Traffic
+from .model import Traffic, Weights
 from .processes import Processes, listen_taken, overlaps
+from .structure import owner as owner_of
 
 RELOAD_SECONDS = 10.0
 COMMAND_SECONDS = 30.0
@@ -72,15 +73,16 @@ class Files:
         self._system.replace_file(self.path, text.encode())
         self._prune_states(traffic)
 
-    def refuse_taken_listen(self, traffic: Traffic) -> None:
+    def refuse_taken_listen(self, traffic: Traffic, *, ours: bool) -> None:
         """Refuse an address that another platform, a hand-written frontend or another program listens on.
 
         Within one process HAProxy would share it silently (SO_REUSEPORT), each taking some of the connections.
 
+        :param ours: the running proxy says itself that it listens there for this platform.
         :raises SlipwayError: C(listen_taken), naming who; C(file_taken) for a name clash of two platforms.
         """
         for path in sorted(glob.glob(os.path.join(self._settings.config_dir, "*.cfg"))):
-            owner = config.owner((self._system.read_file(path) or b"").decode(errors="replace"))
+            owner = owner_of((self._system.read_file(path) or b"").decode(errors="replace"))
             if owner is None:
                 continue
             mine = (owner.platform, owner.environment) == (traffic.platform, traffic.environment)
@@ -97,9 +99,10 @@ class Files:
                 raise listen_taken(
                     traffic.bind, traffic.listen, f"platform {owner.platform} in {owner.environment} ({path})"
                 )
-        owner = config.owner(self.text())
-        if owner is not None and (owner.bind, owner.listen) == (traffic.bind, traffic.listen) and self._loaded():
-            return  # it is ourselves who listen there
+        owner = owner_of(self.text())
+        ours = ours or (owner is not None and owner[2:] == (traffic.bind, traffic.listen) and bool(self._loaded()))
+        if ours:
+            return
         for listener in self._processes.listeners(traffic.listen):
             if overlaps(listener.address, traffic.bind):
                 who = "an unknown process"
@@ -121,9 +124,16 @@ class Files:
             if path not in used:
                 self._system.unlink(path)
 
-    def reload(self, traffic: Traffic, text: str) -> None:
-        """Check the whole set, put it in place, reload, see a new worker with it; else the old file comes back."""
+    def reload(self, traffic: Traffic, weights: Weights) -> float:
+        """Check the whole set, put it in place, reload, see a new worker with it; else the old file comes back.
+
+        The weights are those of the configuration: the state files, written first, say those from before and so are not
+        believed in this point (see C(state_file)), only in what checks had found.
+
+        :returns: milliseconds from the reload until it was read back.
+        """
         self._system.make_directory(self._settings.config_dir, mode=0o755)
+        text = config.platform_text(traffic, weights, self.states)
         files = {self._shared: config.shared_text(self._settings.socket), self.path: text}
         self._check(files)
         before = {path: self._system.read_file(path) for path in files}
@@ -133,8 +143,9 @@ class Files:
         for path, content in files.items():
             if before[path] != content.encode():
                 self._system.replace_file(path, content.encode())
+        started = self._system.monotonic()
         try:
-            self._reload_and_confirm(traffic, old_pid)
+            self._reload_and_confirm(traffic, weights, old_pid)
         except SlipwayError:
             for path, old in before.items():
                 if old is None:
@@ -144,7 +155,9 @@ class Files:
             with contextlib.suppress(SlipwayError):
                 self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
             raise
+        spent = (self._system.monotonic() - started) * 1000
         self._prune_states(traffic)
+        return spent
 
     def _check(self, files: t.Mapping[str, str]) -> None:
         """C(haproxy -c) over the hand-written file and a copy of our directory with the new files in it."""
@@ -170,15 +183,22 @@ class Files:
                 evidence={"stderr": done.stderr[-4000:], "command": " ".join(argv)},
             )
 
-    def _reload_and_confirm(self, traffic: Traffic, old_pid: str) -> None:
+    def _reload_and_confirm(self, traffic: Traffic, weights: Weights, old_pid: str) -> None:
         done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
         deadline = self._system.monotonic() + RELOAD_SECONDS
-        wanted = {server.key for server in traffic.servers()}
+        variable, generation = config.variable(self._platform, self._environment), config.generation(traffic)
+        wanted = {server.key: weights.get(server.key, 0) for server in traffic.servers()}
+        again = False
         while not done.rc:
             with contextlib.suppress(SlipwayError):
                 pid = self._socket.info(patience=0.0).get("Pid", "")
-                if pid and pid != old_pid and wanted == self._loaded():
+                runs = self._socket.variable(variable, patience=0.0)
+                new = pid not in ("", old_pid)
+                if new and runs == generation and self._loaded() == wanted:
                     return
+                if new and runs != generation and not again:
+                    # HAProxy loses a reload while one that a killed run or a person asked for begins: this is that one's.
+                    done, again = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS), True
             if self._system.monotonic() >= deadline:
                 break
             self._system.sleep(POLL)
@@ -187,7 +207,7 @@ class Files:
             "HAProxy did not come back with the new configuration",
             obj=" ".join(self._settings.reload_command),
             actual=said,
-            wanted=f"a new worker with {self.prefix}* within {RELOAD_SECONDS:g} s",
+            wanted=f"a new worker with {self.prefix}* and its weights within {RELOAD_SECONDS:g} s",
             remedy="The old file is back in place. Look at 'journalctl -u haproxy'.",
             cause="reload_failed",
         )
@@ -201,12 +221,13 @@ class Files:
                 return ""
             raise
 
-    def _loaded(self) -> set[tuple[str, str]]:
+    def _loaded(self) -> Weights:
         try:
             states = self._socket.servers(patience=0.0)
         except SlipwayError:
-            return set()
-        return {(one.backend[len(self.prefix) :], one.name) for one in states if one.backend.startswith(self.prefix)}
+            return {}
+        mine = (one for one in states if one.backend.startswith(self.prefix))
+        return {(one.backend[len(self.prefix) :], one.name): one.weight for one in mine}
 
 
 def _alerts(stderr: str) -> str:

@@ -9,6 +9,7 @@ Source of every format here: HAProxy Management Guide 2.6, section 9.1 (CSV) and
 from __future__ import annotations
 
 import csv
+import re
 import socket
 import typing as t
 
@@ -120,6 +121,10 @@ class HaproxySocket:
         """C(show info)."""
         return parse_info(self.ask("show info", patience=patience))
 
+    def variable(self, name: str, *, patience: float = 1.0) -> str:
+        """C(get var): the text of a process-wide variable, empty where there is none."""
+        return parse_variable(self.ask(f"get var {name}", patience=patience))
+
     def _exchange(self, line: bytes) -> bytes:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
             stream.settimeout(ANSWER_SECONDS)
@@ -209,6 +214,12 @@ def parse_info(text: str) -> dict[str, str]:
     """Parse C(show info): C(Name: value) lines."""
     pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
     return {name.strip(): value.strip() for name, value in pairs}
+
+
+def parse_variable(text: str) -> str:
+    """Parse what C(get var) says of a text (C(proc.x: type=str value=<…>))."""
+    match = re.search(r": type=str value=<([^>\n]*)>", text)
+    return match[1] if match else ""
 
 
 def _row(fields: t.Mapping[str | None, t.Any]) -> Row:

@@ -19,22 +19,10 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import nginx_config as config
-from .haproxy_config import owner
-from .model import (
-    Counters,
-    Look,
-    Plan,
-    Provider,
-    Server,
-    Traffic,
-    Weights,
-    keep_live_addresses,
-    live_side,
-    shares,
-    side_of,
-    wanted_weights,
-)
+from . import structure
+from .model import Counters, Key, Look, Plan, Provider, Server, Traffic, Weights, side_of
 from .processes import Process, Processes, listen_taken, overlaps
+from .weights import kept_weights, live_side, shares, wanted_weights
 
 LOCK_SECONDS = 60.0
 RELOAD_SECONDS = 10.0
@@ -122,29 +110,37 @@ class Nginx(Provider):
         """See C(Provider.plan)."""
         if self._master() is None:
             raise self._not_running()
-        text_before = self._text()
         self._refuse_taken_listen(traffic)
-        lines = config.parse_servers(text_before)
+        lines = config.parse_servers(self._text())
         actions: list[str] = []
-        live = {key: (line.address, line.port) for key, line in lines.items() if line.weight}
-        effective = keep_live_addresses(traffic, live, actions)
-        before = {key: line.weight for key, line in lines.items()}
-        after = {server.key: before.get(server.key, 0) for server in effective.servers()}
-        if effective.weights and (shift or not before):
+        effective = self._with_live_addresses(traffic, lines, actions)
+        if effective.weights is not None and (shift or not lines):
             after = wanted_weights(effective)
-        text_after = config.platform_text(effective, after, self._log)
-        loaded = self._is_loaded(text_after, traffic)
-        idle = [server for server in effective.servers() if after[server.key] and not before.get(server.key)]
+        else:
+            after = kept_weights(effective, {key: line.weight for key, line in lines.items()})
+        return self._planned(effective, after, actions, gated=shift)
+
+    def back(self, plan: Plan) -> Plan:
+        """See C(Provider.back)."""
+        actions: list[str] = []
+        target, weights = plan.origin()
+        effective = self._with_live_addresses(target, config.parse_servers(self._text()), actions)
+        return self._planned(effective, weights, actions, gated=True)
+
+    def _planned(self, wanted: Traffic, after: Weights, actions: list[str], *, gated: bool) -> Plan:
+        text_before, text_after = self._text(), config.platform_text(wanted, after, self._log)
+        before = {key: line.weight for key, line in config.parse_servers(text_before).items()}
         plan = Plan(
-            traffic=effective,
+            traffic=wanted,
+            in_force=structure.specification(text_before),
+            bridge=None,
+            reshapes=text_before != text_after or not self._is_loaded(text_after, wanted),
             before=before,
-            start={key: before.get(key, 0) for key in after},
             after=after,
             text_before=text_before,
             text_after=text_after,
-            reload=text_before != text_after or not loaded,
             corrections=(),
-            gated=tuple(idle) if shift else (),
+            gated=tuple(one for one in wanted.servers() if gated and after[one.key] and not before.get(one.key)),
             actions=actions,
         )
         self._explain(plan)
@@ -153,7 +149,7 @@ class Nginx(Provider):
     # Changing -----------------------------------------------------------------------------------------------
 
     def configure(self, plan: Plan) -> None:
-        """Nothing: the one reload of C(shift) brings structure and weights together."""
+        """Nothing: the gate asks the servers itself, and one reload in C(shift) brings structure and weights together."""
 
     def gate(self, plan: Plan, seconds: float) -> None:
         """See C(Provider.gate)."""
@@ -169,18 +165,9 @@ class Nginx(Provider):
 
     def shift(self, plan: Plan) -> float | None:
         """See C(Provider.shift)."""
-        if not plan.reload:
+        if not plan.reshapes:
             return None
         return self._put(plan.traffic, plan.text_after)
-
-    def revert(self, plan: Plan) -> None:
-        """See C(Provider.revert)."""
-        back: Weights = {key: plan.before.get(key, 0) for key in plan.after}
-        returning = [one for one in plan.traffic.servers() if back[one.key] and not plan.after[one.key]]
-        ill = self._probe(plan.traffic, returning)
-        if ill:
-            raise self._gate_error(ill, 0.0)
-        self._put(plan.traffic, config.platform_text(plan.traffic, back, self._log))
 
     def look(self, plan: Plan) -> Look:
         """See C(Provider.look)."""
@@ -206,7 +193,7 @@ class Nginx(Provider):
         self._system.make_directory(self._settings.config_dir, mode=0o755)
         for path, content in files.items():
             if before[path] != content.encode():
-                self._system.replace_file(path, content.encode(), mode=0o644)
+                self._system.replace_file(path, content.encode(), mode=self._mode(path))
         try:
             self._check()
             return self._reload(traffic, text)
@@ -219,10 +206,14 @@ class Nginx(Provider):
             if old is None:
                 self._system.unlink(path)
             else:
-                self._system.replace_file(path, old, mode=0o644)
+                self._system.replace_file(path, old, mode=self._mode(path))
         if reload:
             with contextlib.suppress(SlipwayError):
                 self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
+
+    def _mode(self, path: str) -> int:
+        """The specification in the platform's file may hold a secret header of a check."""
+        return 0o600 if path == self._file else 0o644
 
     def _check(self) -> None:
         done = self._system.run(self._settings.check_command, timeout=COMMAND_SECONDS)
@@ -301,18 +292,19 @@ class Nginx(Provider):
         if plan.gated:
             names = (f"{server.service}/{server.name}" for server in plan.gated)
             plan.actions.append(f"wait until healthy: {', '.join(names)}")
+        plan.actions.extend(structure.changes(plan.in_force, plan.traffic))
         for key, weight in sorted(plan.after.items()):
             if plan.before.get(key, 0) != weight:
                 plan.actions.append(f"{key[0]}/{key[1]} weight {plan.before.get(key, 0)} to {weight}")
         if plan.text_before != plan.text_after:
             plan.actions.append(f"write {self._file}")
-        if plan.reload:
+        if plan.reshapes:
             plan.actions.append("reload nginx; idle keep-alive connections are closed")
 
     def _refuse_taken_listen(self, traffic: Traffic) -> None:
         """Other programs only: nginx itself says which of its own files clashes (C(nginx -t))."""
         for path in sorted(glob.glob(os.path.join(self._settings.config_dir, "*.conf"))):
-            other = owner((self._system.read_file(path) or b"").decode(errors="replace"))
+            other = structure.owner((self._system.read_file(path) or b"").decode(errors="replace"))
             if other is None or other[:2] == (traffic.platform, traffic.environment):
                 continue
             if path == self._file or (other.listen == traffic.listen and overlaps(other.bind, traffic.bind)):
@@ -343,12 +335,16 @@ class Nginx(Provider):
             remedy="Start it: systemctl start nginx, and see 'journalctl -u nginx' if it will not.",
         )
 
+    def _with_live_addresses(self, traffic: Traffic, lines: t.Mapping[Key, config.Line], actions: list[str]) -> Traffic:
+        live = {key: (line.address, line.port) for key, line in lines.items() if line.weight}
+        return structure.keep_live_addresses(traffic, live, actions)
+
     def _text(self) -> str:
         return (self._system.read_file(self._file) or b"").decode(errors="replace")
 
     def _is_loaded(self, text: str, traffic: Traffic | None = None) -> bool:
         """Whether the running workers say that they run this text."""
-        known = owner(text)
+        known = structure.owner(text)
         if known is None:
             return False
         address = "127.0.0.1" if known.bind in ("*", "0.0.0.0") else known.bind.strip("[]")

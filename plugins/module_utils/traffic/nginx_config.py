@@ -14,6 +14,7 @@ import re
 import typing as t
 
 from .model import Key, Route, Server, Service, Traffic, Weights, side_of
+from .structure import heading
 
 _GENERATION = "@generation@"
 _GENERATION_LINE = re.compile(r"^# slipway-generation: ([0-9a-f]{16})$", re.MULTILINE)
@@ -39,8 +40,7 @@ def platform_text(traffic: Traffic, weights: Weights, log: str) -> str:
     name = _variable(traffic)
     parts = [
         "# Written by slipway.deploy; changes are overwritten.",
-        f"# slipway: platform={traffic.platform} environment={traffic.environment}"
-        f" bind={traffic.bind} listen={traffic.listen}",
+        heading(traffic),
         f"# slipway-generation: {_GENERATION}",
         f"map $http_upgrade ${name}_connection {{\n    default upgrade;\n    '' '';\n}}",
         _side_map(traffic, name),

@@ -12,9 +12,11 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from .model import Counters, Look, Plan, Provider, Traffic, live_side, shares, side_of
+from .model import Counters, Look, Plan, Provider, Traffic, side_of
+from .weights import live_side, shares
 
 POLL = 0.05  # seconds between two looks while the old side drains
+BACK_GATE = 5.0  # seconds for a proxy that is or was reloaded to see the old side; the new side fails meanwhile
 EMPTY_LOOKS = 2  # in a row: between two requests of one connection a server looks idle for an instant
 
 
@@ -60,7 +62,7 @@ def configure(provider: Provider, traffic: Traffic, *, check: bool) -> dict[str,
         plan = provider.plan(traffic, shift=False)
         if not check:
             provider.configure(plan)
-            provider.shift(plan)  # moves nothing; writes down what is
+            provider.shift(plan)
     return outcome(plan)
 
 
@@ -74,7 +76,7 @@ def switch(
     drain: Drain | None,
     check: bool,
 ) -> dict[str, t.Any]:
-    """Bring the weights to what is wanted.
+    """Bring structure and weights to what is wanted. Until the shift, all that serves goes on as it is.
 
     :param gate: seconds in which the proxy must see every server healthy that had no traffic and is to get some.
     :raises SwitchError: C(watch_errors), C(watch_down), C(watch_weights): traffic had been moved.
@@ -89,7 +91,7 @@ def switch(
     baseline = provider.look(plan).counters
     with provider.lock():
         milliseconds = provider.shift(plan)
-    judge = Judge(watch, plan, baseline)
+    judge = Judge(watch, plan, {} if plan.reshapes else baseline)  # a reload counts anew
     drainer = Drainer(drain)
     follow(provider, system, plan, judge, drainer)
     done = {**outcome(plan), "switched_ms": None if milliseconds is None else round(milliseconds, 2)}
@@ -267,11 +269,17 @@ def _undo(provider: Provider, plan: Plan, judge: Judge, done: dict[str, t.Any]) 
         if not any(plan.before.get(key) for key in plan.after):
             raise SlipwayError("no side had traffic before", cause="nothing_to_revert_to")
         with provider.lock():
-            provider.revert(plan)
+            back = provider.back(plan)
+            done["actions"].extend(back.actions)
+            provider.configure(back)
+        provider.gate(back, BACK_GATE if back.reload else 0.0)
+        with provider.lock():
+            provider.shift(back)
     except SlipwayError as error:
         done["actions"].append(f"not reverted: {error.message}")
         failure.evidence["not_reverted"] = error.message
     else:
         done.update(reverted=True, weights=done["weights_before"], live_side=live_side(done["weights_before"]))
-        done["actions"].append("the weights from before are back, read back and written down")
+        what = "structure and weights" if plan.in_force and plan.reload else "the weights"
+        done["actions"].append(f"{what} from before are back, read back and written down")
     return SwitchError(failure, done)

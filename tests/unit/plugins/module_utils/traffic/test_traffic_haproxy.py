@@ -7,192 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
-import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.system import Completed, System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic import haproxy_config
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.haproxy import Haproxy
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.haproxy_files import Settings
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.haproxy_socket import HaproxySocket
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Traffic, build_traffic
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import Listener, Process, Processes
-
-STATE_HEADER = "# be_name srv_name srv_addr srv_admin_state srv_uweight srv_iweight srv_port"
-BACKEND = "slipway_shop_production_backend"
-
-
-class FakeSystem(System):
-    """Files are real (in a temporary directory); time passes only by sleeping; commands go to the fake HAProxy."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.rc: dict[str, int] = {}
-        self.commands: list[str] = []
-        self.on_reload: t.Callable[[], None] = lambda: None
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += max(seconds, 0.001)
-
-    def run(self, argv: t.Sequence[str], *, timeout: float, stdin: t.Any = None, env: t.Any = None) -> Completed:
-        self.commands.append(argv[0])
-        rc = self.rc.get(argv[0], 0)
-        if argv[0] == "reload" and not rc:
-            self.on_reload()
-        return Completed(rc, "", "[ALERT]    (1) : config : parsing [x:1] : nonsense.\n" if rc else "")
-
-
-class FakeSocket(HaproxySocket):
-    """A HAProxy that knows servers and weights, and keeps every order."""
-
-    def __init__(self, system: System, path: str) -> None:
-        super().__init__(system, path)
-        self.servers_by_key: dict[str, dict[str, t.Any]] = {}
-        self.orders: list[str] = []
-        self.broken: SlipwayError | None = None
-        self.deaf = False
-        self.level = "admin"
-        self.pid = 100
-        self.uptime = 60
-
-    def load(self, text: str) -> None:
-        """What a reload does with a configuration."""
-        self.pid += 1
-        self.uptime = 0
-        self.servers_by_key.clear()
-        backend = ""
-        for line in text.splitlines():
-            words = line.split()
-            if words[:1] == ["backend"]:
-                backend = words[1]
-            if words[:1] == ["server"]:
-                address, _colon, port = words[2].rpartition(":")
-                self.servers_by_key[f"{backend}/{words[1]}"] = {
-                    "address": address,
-                    "port": port,
-                    "weight": int(words[4]),
-                    "admin": 0,
-                    "status": "UP",
-                    "check": "L7OK",
-                }
-
-    def ask(self, command: str, *, patience: float = 0.0) -> str:
-        if self.broken is not None:
-            raise self.broken
-        if command == "show cli level":
-            return self.level + "\n\n"
-        if command == "show info":
-            return f"Pid: {self.pid}\nUptime_sec: {self.uptime}\nVersion: 2.6.12\n"
-        if command == "show servers state":
-            lines = [
-                f"{key.replace('/', ' ')} {one['address']} {one['admin']} {one['weight']} {one['weight']} {one['port']}"
-                for key, one in self.servers_by_key.items()
-            ]
-            return "\n".join(["1", STATE_HEADER, *lines]) + "\n"
-        if command == "show stat":
-            lines = [
-                f"{key.replace('/', ',')},2,{one['status']},{one['check']},{one['weight']},0,0,0,0,0,0"
-                for key, one in self.servers_by_key.items()
-            ]
-            return "\n".join(
-                ["# pxname,svname,type,status,check_status,uweight,scur,qcur,stot,hrsp_5xx,econ,eresp", *lines]
-            )
-        for order in command.split(";"):
-            self._obey(order)
-        return "\n"
-
-    def _obey(self, order: str) -> None:
-        self.orders.append(order)
-        words = order.split()
-        one = self.servers_by_key[words[2]]
-        if words[3] == "weight" and not self.deaf:
-            one["weight"] = int(words[4])
-        elif words[3] == "addr":
-            one.update(address=words[4], port=words[6])
-        elif words[3] == "state":
-            one["admin"] = 0
-
-
-class FakeProcesses(Processes):
-    """No process but those given."""
-
-    def __init__(self) -> None:
-        self.running: list[Process] = []
-        self.listening: list[Listener] = []
-
-    def named(self, command: str) -> list[Process]:
-        return [one for one in self.running if one.command == command]
-
-    def listeners(self, port: int) -> list[Listener]:
-        return [one for one in self.listening if one.port == port]
-
-
-class World:
-    """A proxy, its files and its processes."""
-
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.settings = Settings(
-            config_dir=str(directory / "slipway.d"),
-            main_config=str(directory / "haproxy.cfg"),
-            socket=str(directory / "s.sock"),
-            root=str(directory / "state"),
-            check_command=("check",),
-            reload_command=("reload",),
-        )
-        self.system = FakeSystem()
-        self.socket = FakeSocket(self.system, self.settings.socket)
-        self.processes = FakeProcesses()
-        self.file = directory / "slipway.d" / "shop-production.cfg"
-        self.socket_file = directory / "s.sock"
-        self.socket_file.touch()
-        self.system.on_reload = lambda: self.socket.load(self.file.read_text())
-
-    def proxy(self) -> Haproxy:
-        return Haproxy(self.system, "shop", "production", self.settings, socket=self.socket, processes=self.processes)
-
-    def live(self, weights: dict[str, int]) -> None:
-        """The platform is on the proxy with these weights, and everything is as Slipway left it."""
-        proxy = self.proxy()
-        plan = proxy.plan(traffic(weights=weights), shift=False)
-        proxy.configure(plan)
-        proxy.shift(plan)
-        self.socket.uptime = 60
-        self.socket.orders.clear()
-        self.system.commands.clear()
-
-    def run(self, wanted: Traffic) -> t.Any:
-        proxy = self.proxy()
-        plan = proxy.plan(wanted, shift=True)
-        proxy.configure(plan)
-        proxy.gate(plan, 5.0)
-        proxy.shift(plan)
-        return plan
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import Listener, Process
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.traffic.haproxy_fakes import (
+    BACKEND,
+    World,
+    traffic,
+)
 
 
 @pytest.fixture
 def world(tmp_path: pathlib.Path) -> World:
     return World(tmp_path)
-
-
-def traffic(green_port: int = 20010, blue_port: int = 20000, **changes: t.Any) -> Traffic:
-    blue = [{"name": "blue_app1_1", "address": "10.0.0.1", "port": blue_port}]
-    green = [{"name": "green_app1_1", "address": "10.0.0.1", "port": green_port}]
-    return build_traffic(
-        {
-            "platform": "shop",
-            "environment": "production",
-            "bind": "*",
-            "listen": 80,
-            "routes": [{"path": "/", "service": "backend"}],
-            "services": {"backend": {"sides": {"blue": blue, "green": green}}},
-            "weights": {"blue": 0, "green": 100},
-            **changes,
-        }
-    )
 
 
 def order(side: str, what: str) -> str:
@@ -288,6 +117,7 @@ def test_configured_leaves_the_weights_of_a_known_platform(world: World) -> None
     proxy = world.proxy()
     plan = proxy.plan(traffic(routes=[{"path": "/x", "service": "backend"}]), shift=False)
     proxy.configure(plan)
+    proxy.shift(plan)
     assert plan.reload and "green_app1_1 10.0.0.1:20010 weight 0" in world.file.read_text()
     assert "blue_app1_1 10.0.0.1:20000 weight 100" in world.file.read_text()
 
@@ -318,11 +148,13 @@ def test_the_old_side_must_be_healthy_to_go_back_to(world: World) -> None:
     blue = world.socket.servers_by_key[f"{BACKEND}/blue_app1_1"]
     blue["status"] = "DOWN"
     with pytest.raises(SlipwayError) as refused:
-        world.proxy().revert(plan)
-    assert refused.value.cause == "gate" and blue["weight"] == 0
+        world.back(plan)
+    assert refused.value.cause == "gate" and blue["weight"] == 0 and world.system.now == 0
     blue["status"] = "UP"
-    world.proxy().revert(plan)
-    assert blue["weight"] == 100 and "blue_app1_1 10.0.0.1:20000 weight 100" in world.file.read_text()
+    world.socket.orders.clear()
+    world.back(plan)
+    assert world.socket.orders == [order("blue", "weight 100"), order("green", "weight 0")]
+    assert world.system.commands == [] and "blue_app1_1 10.0.0.1:20000 weight 100" in world.file.read_text()
 
 
 def test_who_has_the_port_is_named(world: World) -> None:

@@ -9,17 +9,10 @@ import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import (
-    Health,
-    Server,
-    Service,
-    build_traffic,
-    keep_live_addresses,
-    live_side,
-    server_weights,
-    shares,
-    side_weights,
-)
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Health, Server, Service
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic, side_weights
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.structure import keep_live_addresses
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import live_side, server_weights, shares
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

@@ -68,6 +68,7 @@ class Scripted(Provider):
         self.before = {BLUE: 100, GREEN: 0} if before is None else before
         self.done: list[str] = []
         self.locked = False
+        self.reshapes = False
         self.ill: SlipwayError | None = None
 
     @contextlib.contextmanager
@@ -82,7 +83,7 @@ class Scripted(Provider):
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
         self.done.append("plan")
         after = {BLUE: 0, GREEN: 100}
-        return Plan(traffic, self.before, self.before, after, "old", "new", False, (), (), ["an action"])
+        return Plan(traffic, None, None, self.reshapes, self.before, after, "old", "new", (), (), ["an action"])
 
     def configure(self, plan: Plan) -> None:
         assert self.locked
@@ -97,11 +98,12 @@ class Scripted(Provider):
         self.done.append("shift")
         return 1.2345
 
-    def revert(self, plan: Plan) -> None:
+    def back(self, plan: Plan) -> Plan:
         assert self.locked
         if self.ill is not None:
             raise self.ill
-        self.done.append("revert")
+        self.done.append("back")
+        return plan._replace(actions=["a way back"])
 
     def look(self, plan: Plan) -> Look:
         assert not self.locked, "two platforms are released together"
@@ -164,7 +166,7 @@ def test_check_mode_only_plans() -> None:
 def test_errors_count_beyond_the_ratio_and_from_the_minimum_on(requests: int, errors: int, fails: bool) -> None:
     result, proxy = run(lambda now: look(requests if now else 0, errors if now else 0), watch=WATCH)
     assert (result["watch"]["cause"] == "watch_errors") is fails
-    assert ("revert" in proxy.done) is fails and result["reverted"] is fails
+    assert ("back" in proxy.done) is fails and result["reverted"] is fails
 
 
 def test_what_was_counted_before_the_shift_does_not_count() -> None:
@@ -195,7 +197,7 @@ def test_weights_that_somebody_else_changed_fail_the_watch() -> None:
 
 def test_a_revert_that_is_not_wanted_is_left_to_the_caller() -> None:
     result, proxy = run(lambda now: look(down=True), watch=WATCH._replace(revert=False))
-    assert "revert" not in proxy.done and result["live_side"] == "green" and not result["reverted"]
+    assert "back" not in proxy.done and result["live_side"] == "green" and not result["reverted"]
 
 
 def test_a_revert_that_cannot_be_is_said_beside_the_cause() -> None:
@@ -206,7 +208,7 @@ def test_a_revert_that_cannot_be_is_said_beside_the_cause() -> None:
 
 def test_a_first_release_has_nothing_to_go_back_to() -> None:
     result, proxy = run(lambda now: look(down=True), watch=WATCH, before={})
-    assert "revert" not in proxy.done and not result["reverted"] and "no side had traffic" in result["actions"][-1]
+    assert "back" not in proxy.done and not result["reverted"] and "no side had traffic" in result["actions"][-1]
 
 
 def test_a_failure_tells_nothing_of_the_configuration() -> None:

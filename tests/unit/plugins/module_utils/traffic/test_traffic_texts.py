@@ -9,9 +9,11 @@ import shlex
 import typing as t
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic import haproxy_config, nginx_config
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Traffic, build_traffic, wanted_weights
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic import haproxy_config, nginx_config, structure
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Traffic
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import overlaps, parse_listening
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import wanted_weights
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,15 +112,15 @@ def test_a_check_says_its_status_headers_and_host() -> None:
             routes=[{"path": "/", "service": "backend", "host": "shop.example.com"}],
         )
     )
-    assert "uri '/up?x=50%%' ver HTTP/1.1 hdr 'X-Token' 'o'\\''clock' hdr 'Host' 'shop.example.com'" in written
+    assert "uri '/up?x=50%%' ver HTTP/1.1 hdr 'Host' 'shop.example.com' hdr 'X-Token' 'o'\\''clock'" in written
     assert "expect status 200,204" in written and "timeout check 500ms" in written
-    assert "o'\\''clock" not in haproxy_config.masked(written)
-    assert "'shop.example.com'" in haproxy_config.masked(written)
+    assert "o'\\''clock" not in structure.masked(written)
+    assert "'shop.example.com'" in structure.masked(written)
 
 
 def test_the_owner_of_a_file_is_read_back() -> None:
-    assert haproxy_config.owner(text(traffic())) == ("shop", "production", "*", 80)
-    assert haproxy_config.owner("frontend x\n") is None
+    assert structure.owner(text(traffic())) == ("shop", "production", "*", 80)
+    assert structure.owner("frontend x\n") is None
 
 
 def nginx_text(wanted: Traffic) -> str:
