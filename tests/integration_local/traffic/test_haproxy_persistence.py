@@ -12,10 +12,11 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import provider
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import build_traffic
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import switch
 
-from .conftest import App, RealHaproxy, get
+from .apps import App, get
+from .proxies import RealHaproxy
 
 GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}

@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch
 
-from .conftest import App, Load, RealHaproxy, free_port, get, until, websocket
+from .apps import App, Load, free_port, get, until, websocket
+from .proxies import RealHaproxy
 
 GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
@@ -66,7 +67,7 @@ def test_a_shift_under_load_loses_no_request_and_is_quick(
             assert not result["reloaded"]
             load.seen(100)
     print(f"switched_ms {times}, {len(load.answers)} requests")
-    assert load.failures == []
+    assert load.failures == [] and load.closed == 0
     assert {name for _status, name in load.answers} == {"blue", "green"}
     assert load.answers[-1] == (200, "green")
     assert result["drain"]["empty"]
