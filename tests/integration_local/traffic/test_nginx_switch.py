@@ -112,6 +112,16 @@ def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: 
     api.stop()
 
 
+def test_a_file_with_many_servers_and_a_secret_is_loaded_and_nobody_elses_to_read(
+    nginx: RealNginx, blue: App, green: App, port: int
+) -> None:
+    params = nginx.params(port, [blue], [green] * 60)
+    params["services"]["backend"]["health"]["headers"] = {"X-Token": "hunter2"}
+    nginx.switch(params)
+    assert get(port) == (200, "blue") and len(nginx.file().read_text().split("specification: ")) > 2
+    assert nginx.file().stat().st_mode & 0o777 == 0o600
+
+
 def test_a_configuration_that_nginx_refuses_is_not_left_in_place(
     nginx: RealNginx, blue: App, green: App, port: int
 ) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.haproxy_soc
     parse_info,
     parse_servers_state,
     parse_stat,
+    parse_variable,
     state_file,
 )
 from hypothesis import given
@@ -239,3 +240,13 @@ def test_a_socket_that_a_reload_replaces_is_tried_again() -> None:
     assert proxy.ask("show info", patience=1.0) == "Pid: 7\n"
     with pytest.raises(SlipwayError):
         Scripted(*[refused] * 99, clock=Clock()).ask("show info", patience=1.0)
+
+
+def test_a_variable_of_the_process_is_read_or_empty() -> None:
+    assert parse_variable("proc.slipway_shop.x_production: type=str value=<01ab-23cd>\n") == "01ab-23cd"
+    assert parse_variable("Variable not found.\n\n") == ""
+
+
+@given(st.text())
+def test_a_variable_may_be_anything(anything: str) -> None:
+    parse_variable(anything)

@@ -12,7 +12,12 @@ from ansible_collections.slipway.deploy.plugins.module_utils.errors import Slipw
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Health, Server, Service
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic, side_weights
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.structure import keep_live_addresses
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import live_side, server_weights, shares
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import (
+    kept_weights,
+    live_side,
+    server_weights,
+    shares,
+)
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -69,6 +74,22 @@ def test_shares_say_back_what_was_asked_for(blue: int, green: int, blue_servers:
     back = shares(weights, {key: key[1].split("_")[0] for key in weights})["backend"]
     if blue_servers == green_servers:
         assert abs(back["blue"] - 100 * blue / (blue + green)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [
+        ({}, (0, 0)),
+        ({("other", "blue_0"): 100, ("other", "green_0"): 0}, (100, 0)),
+        ({("other", "blue_0"): 0, ("other", "green_0"): 7}, (0, 100)),
+        ({("other", "blue_0"): 19, ("other", "green_0"): 1}, (95, 5)),
+        ({("backend", "blue_0"): 0, ("backend", "green_0"): 0, ("other", "green_0"): 1}, (0, 100)),
+        ({("backend", "blue_0"): 3, ("other", "green_0"): 1}, (3, 0)),
+    ],
+)
+def test_a_service_without_weights_gets_the_share_of_the_others(before: t.Any, wanted: tuple[int, int]) -> None:
+    traffic = build_traffic(params())._replace(services=(service(1, 1),))
+    assert tuple(kept_weights(traffic, before).values()) == wanted
 
 
 def test_a_side_without_servers_cannot_get_traffic() -> None:
@@ -196,3 +217,16 @@ def test_a_server_with_traffic_keeps_its_address_and_says_so() -> None:
     actions.clear()
     assert keep_live_addresses(traffic, {("backend", "blue_app1_1"): ("10.1.2.3", 20000)}, actions) == traffic
     assert actions == []
+
+
+def test_a_check_says_the_first_host_of_the_routes_unless_it_has_its_own() -> None:
+    def headers(routes: list[dict[str, t.Any]], **health: t.Any) -> tuple[tuple[str, str], ...]:
+        options = params(routes=routes)
+        options["services"]["backend"]["health"] = health
+        return build_traffic(options).services[0].health.headers
+
+    anywhere = {"path": "/", "service": "backend"}
+    hosts = [anywhere, {**anywhere, "host": "z.example.com"}, {**anywhere, "host": "a.example.com"}]
+    assert headers([anywhere]) == (("Host", "localhost"),)
+    assert headers(hosts) == headers(hosts, kind="tcp") == (("Host", "z.example.com"),)
+    assert headers(hosts, headers={"host": "x"}) == (("host", "x"),)

@@ -20,6 +20,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model impor
     Traffic,
 )
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import (
+    BACK_GATE,
     Drain,
     SwitchError,
     Watch,
@@ -67,6 +68,7 @@ class Scripted(Provider):
         self.looks = looks
         self.before = {BLUE: 100, GREEN: 0} if before is None else before
         self.done: list[str] = []
+        self.gates: list[float] = []
         self.locked = False
         self.reshapes = False
         self.ill: SlipwayError | None = None
@@ -92,6 +94,7 @@ class Scripted(Provider):
     def gate(self, plan: Plan, seconds: float) -> None:
         assert not self.locked, "another platform must not wait for this gate"
         self.done.append("gate")
+        self.gates.append(seconds)
 
     def shift(self, plan: Plan) -> float | None:
         assert self.locked
@@ -117,10 +120,12 @@ def run(
     drain: float | None = None,
     ill: SlipwayError | None = None,
     before: dict[t.Any, int] | None = None,
+    reshapes: bool = False,
 ) -> tuple[dict[str, t.Any], Scripted]:
     clock = Clock()
     proxy = Scripted(clock, looks, before)
     proxy.ill = ill
+    proxy.reshapes = reshapes
     try:
         result = switch(
             proxy, clock, TRAFFIC, gate=1.0, watch=watch, drain=None if drain is None else Drain(drain), check=False
@@ -179,6 +184,14 @@ def test_counters_that_a_reload_set_to_zero_count_from_zero() -> None:
     assert result["watch"]["cause"] == "watch_errors" and result["watch"]["requests"] == 60
 
 
+def test_what_was_counted_before_a_shift_by_reload_counts_for_nothing() -> None:
+    """The new process counts from zero, and may have counted more than the old one before the first look."""
+    looks = iter([look(10, 0), look(60, 10)])
+    last = look(60, 10)
+    result, _proxy = run(lambda now: next(looks, last), watch=WATCH, reshapes=True)
+    assert result["watch"]["requests"] == 60 and result["watch"]["errors"] == 10
+
+
 def test_a_busy_service_does_not_hide_the_errors_of_another() -> None:
     result, _proxy = run(lambda now: look(60, 30, other=100000) if now else look(), watch=WATCH)
     assert result["watch"]["cause"] == "watch_errors" and "backend" in result["msg"]
@@ -193,6 +206,13 @@ def test_a_failure_ends_the_watch_at_once() -> None:
 def test_weights_that_somebody_else_changed_fail_the_watch() -> None:
     result, _proxy = run(lambda now: look(foreign=now >= 1.0), watch=WATCH)
     assert result["error"]["cause"] == "watch_weights"
+
+
+@pytest.mark.parametrize(("reshapes", "seconds"), [(False, 0.0), (True, BACK_GATE)])
+def test_the_way_back_is_the_way_there_and_gated(reshapes: bool, seconds: float) -> None:
+    result, proxy = run(lambda now: look(down=True), watch=WATCH, reshapes=reshapes)
+    assert proxy.done == ["plan", "configure", "gate", "shift", "back", "configure", "gate", "shift"]
+    assert proxy.gates == [1.0, seconds] and result["reverted"] and "a way back" in result["actions"]
 
 
 def test_a_revert_that_is_not_wanted_is_left_to_the_caller() -> None:
