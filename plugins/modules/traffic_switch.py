@@ -13,21 +13,28 @@ author: "Slipway maintainers (@slipway)"
 description:
   - Moves the traffic of a platform between its sides V(blue) and V(green) on the proxy of this machine, by weights.
     Each side gets its share of the requests of every service, however many servers it has.
-  - The order is always the same. The configuration is brought to what is wanted with the weights as they are. The
-    proxy itself must see every server healthy that is to get traffic. The weights are moved, read back and written
-    down. Then the new side is watched by real traffic while the old side drains.
-  - With HAProxy the weights move at run time, and a reload happens only for a new structure (hosts, replicas, routes,
-    address to listen on). The configuration and a state file per backend carry the weights over a reload, a restart
-    and a reboot, also when the state file is missing, cut or old.
+  - The order is always the same. The proxy itself must see every server healthy that is to get traffic; until then
+    nothing that serves is taken away or rerouted. Routes and weights are moved, read back and written down. Then the
+    new side is watched by real traffic while the old side drains. When the watch fails, routes, services and weights
+    from before come back.
+  - With HAProxy the weights move at run time, and a reload happens only for a new structure. When servers are missing
+    that are to get traffic, HAProxy is first reloaded with them beside all that is in force. When routes, the address
+    to listen on or checks change, or servers leave, one reload changes structure and weights together. The
+    configuration and a state file per backend carry the weights over a reload, a restart and a reboot, also when the
+    state file is missing, cut or old.
   - With nginx every change is a reload, which closes idle keep-alive connections.
-  - What belongs to Slipway lies in files of its own beside a hand-written configuration, which is only read.
+  - What belongs to Slipway lies in files of its own beside a hand-written configuration, which is only read. The file of
+    a platform says in comments what it was rendered from, which is how the structure in force is known. Without them
+    a new structure is brought first, the weights after it, and a failed watch brings back the weights alone.
 attributes:
   check_mode:
     support: full
     description: Reads the proxy and predicts the actions; whether servers are healthy is not predicted.
   diff_mode:
     support: full
-    description: Shows the weights and the file of the platform before and after. Values of check headers are hidden.
+    description:
+      - Shows the weights and the file of the platform before and after, without the comments that repeat its structure.
+        Values of check headers are hidden.
   idempotent:
     support: full
     description: The same weights again send no command that changes anything.
@@ -49,7 +56,8 @@ options:
     description:
       - V(observed) only reads; it needs O(platform) and O(environment) alone.
       - V(configured) brings the structure to what is wanted; the weights of a platform that the proxy knows stay, a new
-        one starts with O(weights).
+        one starts with O(weights). A new service of a known platform starts with the share that each side has of the
+        others. Nothing is gated.
       - V(switched) also brings the weights to O(weights).
     type: str
     choices: [observed, configured, switched]
@@ -135,7 +143,9 @@ options:
         type: int
         default: 50
   revert_on_watch:
-    description: Whether the weights from before come back at once when the watch fails. The module fails either way.
+    description:
+      - Whether structure and weights from before come back at once when the watch fails. Servers that return must be
+        seen healthy, those that had left the proxy within five seconds. The module fails either way.
     type: bool
     default: true
   drain:
@@ -273,7 +283,9 @@ reloaded:
   type: bool
   sample: false
 switched_ms:
-  description: Milliseconds that the command and its read-back took; nothing when no weight had to move.
+  description:
+    - Milliseconds until the move was read back, from the command, or from the reload when it moved routes too; nothing
+      when nothing had to move.
   returned: O(state=switched), not in check mode
   type: float
   sample: 0.9
@@ -343,7 +355,7 @@ drain:
       type: dict
       sample: {"slipway_shop_production_backend/blue_app1_1": 2}
 reverted:
-  description: Whether the weights from before were brought back because the watch failed.
+  description: Whether structure and weights from before were brought back because the watch failed.
   returned: O(state=switched), not in check mode, also on a failed watch
   type: bool
   sample: false

@@ -79,7 +79,12 @@ def structures(draw: st.DrawFn) -> Traffic:
 def test_both_files_say_what_they_were_rendered_from(wanted: Traffic) -> None:
     for text in (haproxy_config.platform_text(wanted, {}, "/x"), nginx_config.platform_text(wanted, {}, "/x")):
         assert structure.specification(text) == wanted
-        assert max(len(line) for line in structure.heading(wanted).splitlines()) < 4096, "nginx takes no longer line"
+
+
+def test_no_line_is_longer_than_nginx_takes() -> None:
+    wanted = traffic({"a": service(*[f"blue_{number}" for number in range(200)])})
+    lines = structure.heading(wanted).splitlines()
+    assert max(len(line) for line in lines) < 4096 and structure.specification("\n".join([*lines, ""])) == wanted
 
 
 @given(structures(), st.data())
