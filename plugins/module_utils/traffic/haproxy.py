@@ -134,7 +134,7 @@ class Haproxy(Provider):
             after = wanted_weights(effective)
         else:
             after = kept_weights(effective, now.weights())
-        return self._planned(effective, after, now, actions, gated=shift)
+        return self._planned(effective, after, now, actions, gate=shift)
 
     def back(self, plan: Plan) -> Plan:
         """See C(Provider.back)."""
@@ -142,13 +142,13 @@ class Haproxy(Provider):
         actions: list[str] = []
         target, weights = plan.origin()
         effective = structure.keep_live_addresses(target, now.addresses(live=True), actions)
-        return self._planned(effective, weights, now, actions, gated=True)
+        return self._planned(effective, weights, now, actions, gate=True)
 
-    def _planned(self, wanted: Traffic, after: Weights, now: Running, actions: list[str], *, gated: bool) -> Plan:
+    def _planned(self, wanted: Traffic, after: Weights, now: Running, actions: list[str], *, gate: bool) -> Plan:
         before = now.weights()
-        rising = tuple(one for one in wanted.servers() if gated and after[one.key] and not before.get(one.key))
+        gated = tuple(one for one in wanted.servers() if gate and after[one.key] and not before.get(one.key))
         in_force = now.in_force()
-        bridge = self._bridge(wanted, now, in_force) if rising else None
+        bridge = self._bridge(wanted, now, in_force) if gated else None
         reshapes = config.generation(bridge) != config.generation(wanted) if bridge else not self._runs(wanted, now)
         plan = Plan(
             traffic=wanted,
@@ -160,7 +160,7 @@ class Haproxy(Provider):
             text_before=now.text,
             text_after=config.platform_text(wanted, after, self._files.states),
             corrections=tuple(one for one in wanted.servers() if now.moved(one)),
-            gated=rising,
+            gated=gated,
             actions=actions,
         )
         self._explain(plan)

@@ -118,16 +118,16 @@ class Nginx(Provider):
             after = wanted_weights(effective)
         else:
             after = kept_weights(effective, {key: line.weight for key, line in lines.items()})
-        return self._planned(effective, after, actions, gated=shift)
+        return self._planned(effective, after, actions, gate=shift)
 
     def back(self, plan: Plan) -> Plan:
         """See C(Provider.back)."""
         actions: list[str] = []
         target, weights = plan.origin()
         effective = self._with_live_addresses(target, config.parse_servers(self._text()), actions)
-        return self._planned(effective, weights, actions, gated=True)
+        return self._planned(effective, weights, actions, gate=True)
 
-    def _planned(self, wanted: Traffic, after: Weights, actions: list[str], *, gated: bool) -> Plan:
+    def _planned(self, wanted: Traffic, after: Weights, actions: list[str], *, gate: bool) -> Plan:
         text_before, text_after = self._text(), config.platform_text(wanted, after, self._log)
         before = {key: line.weight for key, line in config.parse_servers(text_before).items()}
         plan = Plan(
@@ -140,7 +140,7 @@ class Nginx(Provider):
             text_before=text_before,
             text_after=text_after,
             corrections=(),
-            gated=tuple(one for one in wanted.servers() if gated and after[one.key] and not before.get(one.key)),
+            gated=tuple(one for one in wanted.servers() if gate and after[one.key] and not before.get(one.key)),
             actions=actions,
         )
         self._explain(plan)

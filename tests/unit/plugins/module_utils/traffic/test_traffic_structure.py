@@ -82,7 +82,7 @@ def test_both_files_say_what_they_were_rendered_from(wanted: Traffic) -> None:
 
 
 def test_no_line_is_longer_than_nginx_takes() -> None:
-    wanted = traffic({"a": service(*[f"blue_{number}" for number in range(200)])})
+    wanted = traffic({"a": service(*[f"blue_{number}" for number in range(200)])}, weights=None)
     lines = structure.heading(wanted).splitlines()
     assert max(len(line) for line in lines) < 4096 and structure.specification("\n".join([*lines, ""])) == wanted
 
