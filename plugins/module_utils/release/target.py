@@ -78,6 +78,8 @@ def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str
     target["weights"] = {side: 100, OTHER[side]: 0}
     target["weights_before"] = {live.side: 100, OTHER[live.side]: 0} if live.side else None
     target["traffic"] = _traffic(target, config["traffic"] or {}, live, side)
+    # Routes and services that this release takes away come back with the traffic.
+    target["traffic_before"] = (live.target or {}).get("traffic") or target["traffic"]
     target["deadlines"] = _deadlines(target)
     return target
 

@@ -62,6 +62,15 @@ def test_the_live_side_stays_where_it_was_released_to_when_the_configuration_mov
     assert {server["port"] for server in sides["green"]} == {25010, 25011}
 
 
+def test_what_a_release_takes_away_from_the_traffic_is_kept_for_its_revert():
+    before = released()
+    services = {"api": {"image": "i:1", "port": 8080}}
+    routes = {"routes": [{"path": "/api", "service": "api"}]}
+    target = plan(fleet(before), slipway_services=services, slipway_traffic=routes).target
+    assert target["traffic_before"] == before["decision"]["traffic"]
+    assert set(target["traffic"]["services"]) == {"api"}
+
+
 def test_the_version_that_is_live_already_is_nothing_to_do():
     found = plan(fleet(released("1.1.0"), version="1.1.0"))
     assert (found.action, found.target) == ("nothing", None)
