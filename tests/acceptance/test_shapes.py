@@ -48,6 +48,6 @@ def test_workers_only_without_a_balancer(make_fleet: MakeFleet) -> None:
     for version in ("1.0.0", "1.1.0"):
         run = fleet.deploy(version)
         check.succeeded(run)
-        assert "no traffic is shifted here" in run.said
+        assert "balancers: none (nothing is shifted)" in run.said
         assert {machine: check.runs(fleet, machine) for machine in fleet.apps} == dict.fromkeys(fleet.apps, {version})
     assert check.open_releases(fleet) == {}
