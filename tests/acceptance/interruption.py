@@ -120,7 +120,9 @@ class CutRun:
         return self.ended().rc == -signal.SIGKILL
 
     def kill(self) -> None:
-        """Kill it now, in the way of the point."""
+        """Kill it now, in the way of the point; once it has ended, nothing is left to kill."""
+        if self.process.poll() is not None:
+            return
         if self.point.how == "kill_all":
             for pid in descendants(self.process.pid):
                 with contextlib.suppress(ProcessLookupError):
@@ -163,7 +165,11 @@ def at_work(run: CutRun) -> t.Iterator[CutRun]:
             await_waiting(fleet.lab, point.machine, f"{STATE}/machine.lock")
         else:
             await_record(fleet.lab, point.machine, "begin", point.stage, since)
-        yield run
+        try:
+            yield run
+        except BaseException:  # a test that fails must not leave a release behind that disturbs the next one
+            run.kill()
+            raise
 
 
 # --- what holds a module up on a machine, so that it is inside for certain
