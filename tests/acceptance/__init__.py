@@ -12,8 +12,9 @@ How to write one:
 - Each of them resets the machines *before* a test: what a failed test has left can be looked at.
 - ``check.py`` says what is true at the end of a release; ``machines.py`` reads machines behind Slipway's back.
 - Watch and drain take a second or two (``settings.FAST``); a test that is about them sets its own.
-- ``rng`` draws what a sample leaves open, from ``SEED`` (printed in pytest's header). ``soak`` is true in ``make soak``,
-  which runs the matrices whole. No test sleeps, retries, is skipped, or asserts how long something takes.
+- A long matrix is marked ``sample(count)``: so many of the marked tests of a file run, drawn by ``SEED`` (printed in
+  pytest's header); ``make soak`` runs all, and ``-k`` or a test's own name runs what it names. ``rng`` draws what is left
+  open inside a test. No test sleeps, retries, is skipped, or asserts how long something takes.
 
 ``SLIPWAY_KEEP_LAB=1`` leaves the lab up at the end, and the next run starts with it. The lab's name is ``acceptance``
 (``SLIPWAY_LAB`` for another). ``SLIPWAY_RATE`` is how many requests a second the tests under load send (150).

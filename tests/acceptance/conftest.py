@@ -30,15 +30,33 @@ SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
 MakeFleet = t.Callable[..., Fleet]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line(
+        "markers", "sample(count): of the tests of a file with this mark, so many drawn by SEED run"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave a sample of each matrix; all of it in ``make soak``, and whatever is asked for by name."""
+    if SOAK or config.option.keyword or any("::" in argument for argument in config.args):
+        return
+    matrices: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sample"):
+            matrices.setdefault(item.path.name, []).append(item)
+    left_out: set[pytest.Item] = set()
+    for name, tests in matrices.items():
+        count = max(test.get_closest_marker("sample").args[0] for test in tests)  # type: ignore[union-attr]
+        chosen = random.Random(f"{SEED} {name}").sample(tests, min(count, len(tests)))
+        left_out |= set(tests) - set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
 def pytest_report_header() -> str:
     size = "the matrices whole (soak)" if SOAK else "a sample of the matrices"
     return f"acceptance: {size}, SEED={SEED}, {RATE} requests a second"
-
-
-@pytest.fixture(scope="session")
-def soak() -> bool:
-    """Whether the matrices are run whole."""
-    return SOAK
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
 import subprocess
 import typing as t
@@ -21,8 +20,6 @@ from tests.shop import Run
 from . import machines
 from .callback_plugins.interrupt import descendants
 from .fleet import Fleet
-
-Case = t.TypeVar("Case")
 
 PLUGINS = Path(__file__).with_name("callback_plugins")
 STATE = "/var/lib/slipway/shop/production"
@@ -73,14 +70,6 @@ class Point(t.NamedTuple):
             return {"event": "ok", "task": task, "machine": self.machine, "how": self.how}
         how = "stop" if self.where == "inside" else self.how
         return {"event": "start", "task": task, "machine": "", "how": how}
-
-
-def drawn(cases: t.Sequence[Case], count: int, seed: str) -> list[Case]:
-    """So many of the cases, in their order; in ``make soak`` all of them."""
-    if os.environ.get("SLIPWAY_SOAK"):
-        return list(cases)
-    chosen = random.Random(seed).sample(range(len(cases)), min(count, len(cases)))
-    return [cases[number] for number in sorted(chosen)]
 
 
 # --- runs that are cut off

@@ -19,9 +19,10 @@ import pytest
 
 from . import check, machines
 from .arena import Arena
-from .conftest import SEED
 from .fleet import Fleet
-from .interruption import Customers, CutRun, Point, at_work, drawn
+from .interruption import Customers, CutRun, Point, at_work
+
+sampled = pytest.mark.sample(1)
 
 # Waits at the balancer, with a lease for as long as the whole stage may take.
 SHIFTING = Point("shift", "inside", "kill", "lb1")
@@ -71,6 +72,7 @@ def test_a_second_release_is_refused_or_waits(arena: Arena) -> None:
     arena.ends_on(fleet, arena.before)
 
 
+@sampled
 def test_two_releases_that_start_together_never_both_go_on(arena: Arena) -> None:
     """Each may have been granted some machines; whoever has not got all of them gives them back."""
     fleet = arena.case()
@@ -97,6 +99,7 @@ def elsewhere(tmp_path: Path) -> dict[str, str]:
     return {"PATH": os.pathsep.join([str(tmp_path), str(ours), os.environ["PATH"]])}
 
 
+@sampled
 def test_a_lease_runs_out_and_its_holder_comes_back_late(arena: Arena, elsewhere: dict[str, str]) -> None:
     """Nobody here knows whether a process elsewhere lives: it is waited for, replaced, and powerless from then on."""
     fleet = arena.case()
@@ -114,7 +117,8 @@ def test_a_lease_runs_out_and_its_holder_comes_back_late(arena: Arena, elsewhere
 STAGES = ("prepare", "decision", "shift", "settle")
 
 
-@pytest.mark.parametrize("stage", drawn(STAGES, 1, f"{SEED} late"))
+@sampled
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_broken_lock_does_not_come_back_to_life(arena: Arena, stage: str) -> None:
     """Unlock says first what it would break; whoever had the lock then does nothing more, at any stage."""
     fleet = arena.case()
@@ -137,6 +141,7 @@ def powerless(fleet: Fleet, first: CutRun) -> None:
 FAKED = ("-e", "ansible_python_interpreter=/usr/local/bin/python3-faketime")
 
 
+@sampled
 def test_a_wall_clock_that_jumps_decides_nothing(arena: Arena) -> None:
     """A lease neither ends nor lives longer because a machine's clock was set an hour back or forward meanwhile."""
     fleet = arena.case()
@@ -170,7 +175,8 @@ CUT_OFF = {
 }
 
 
-@pytest.mark.parametrize(("stage", "machine"), drawn(list(CUT_OFF), 1, f"{SEED} partition"))
+@sampled
+@pytest.mark.parametrize(("stage", "machine"), CUT_OFF)
 def test_a_machine_is_cut_off(arena: Arena, stage: str, machine: str) -> None:
     """Customers are served one version, by every run until the machine is back; the next one then repairs."""
     fleet = arena.case()

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import typing as t
 
@@ -14,7 +13,6 @@ import pytest
 from tests.shop import Run
 
 from . import check
-from .conftest import SEED, SOAK
 from .fleet import Fleet
 from .machines import broken
 
@@ -40,12 +38,8 @@ def test_one_machine_fails_its_checks_and_both_stay_on_the_old_version(live: Fle
     check.all_on(live, "1.1.0")
 
 
-def drawn() -> list[str]:
-    """The stages that this run tries: all of them in a soak, one drawn by SEED else."""
-    return list(AWAY) if SOAK else [random.Random(f"{SEED} away").choice(list(AWAY))]
-
-
-@pytest.mark.parametrize("stage", drawn())
+@pytest.mark.sample(1)
+@pytest.mark.parametrize("stage", AWAY)
 def test_a_machine_that_goes_away_in_the_middle_holds_nobody_between_two_versions(live: Fleet, stage: str) -> None:
     """Guarantees 4 and 5: customers are served, the others end on one version, and the next run repairs the lost one.
 
