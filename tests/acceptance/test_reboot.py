@@ -51,12 +51,14 @@ def test_power_is_lost(arena: Arena, table: Table, stage: str, where: str, machi
     assert weights(fleet, "lb1") == before
     await_serving(fleet)
     served = fleet.serving()["lb1"]
-    assert served in ({arena.before}, {arena.after})
+    assert served <= {arena.before, arena.after}
+    # A balancer that is still at work may move between two of the questions.
+    assert len(served) == 1 or (stage, where) == ("shift", "inside"), served
     run, wanted = next_run(arena, fleet, "same")
     check.succeeded(run)
     arena.ends_on(fleet, wanted)
     assert course(run.output) in expected.split()
-    table.add(f"{stage}-{where}, {machine} rebooted: {served.pop()} served", run, wanted, 0)
+    table.add(f"{stage}-{where}, {machine} rebooted: {' and '.join(sorted(served))} served", run, wanted, 0)
 
 
 def came_back(arena: Arena, fleet: Fleet, names: t.Sequence[str], versions: t.Sequence[str]) -> None:
