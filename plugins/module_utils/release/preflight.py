@@ -86,7 +86,7 @@ def _need(service: t.Mapping[str, t.Any], in_use: t.Sequence[int]) -> int:
         each = size(reserved) if reserved is not None else 0
     except MismatchError:  # the SDK knows more spellings, and refuses what is none
         each = 0
-    return service["replicas"] * (each or max(in_use, default=0))
+    return int(service["replicas"]) * (each or max(in_use, default=0))
 
 
 def _in_use(service: str, read: Read) -> list[int]:
