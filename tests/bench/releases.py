@@ -20,12 +20,13 @@ from .site import BenchSite, Measured
 
 TIMES = 7
 PLAIN = Profile(requests=(RequestSpec("get", path="/"),), fresh=0.1)
-STREAMED = PLAIN._replace(streams=(StreamSpec("events", "sse", "/events", count=1),))
+STREAMED = PLAIN._replace(streams=(StreamSpec("events", "sse", "/events", copies=1),))
 
 # What a module of the floor does instead of its work: it answers at once with what the plan needs.
 IDLE = {
-    "release_state": "run = lambda *_: {'changed': False, 'journal': {'releases': [], 'bad': {}}, 'container': {},"
-    " 'traffic': {}, 'lease': {'live': False, 'fence': 0}, 'facts': {'disk': {}, 'ports': [],"
+    "release_state": "run = lambda params, *_: {'changed': False, 'container': {}, 'journal': {'releases': [],"
+    " 'bad': {}, 'last_seq': int(params['state'] != 'read')},"
+    " 'traffic': {}, 'lease': {'live': False, 'fence': 0}, 'facts': {'disk': {}, 'ports': [], 'memory': {'available': None},"
     " 'time': {'wall': __import__('time').time()}}}",
     "container_deploy": "run = lambda *_: {'changed': False}",
     "traffic_switch": "stage = contextlib.nullcontext\nact = lambda *_: {'changed': False}\n"
@@ -45,9 +46,11 @@ def expect(measured: Measured, rc: int = 0) -> Measured:
 
 
 def alternating(site: BenchSite, times: int, **keywords: t.Any) -> list[Measured]:
-    """Release 1.1.0 and 1.0.0 in turn."""
-    versions = itertools.islice(itertools.cycle(["1.1.0", "1.0.0"]), times)
-    return [expect(site.deploy(version, **keywords)) for version in versions]
+    """Release 1.1.0 and 1.0.0 in turn, beginning with the one that is not live."""
+    report = site.report()
+    live = report["version"] if report["outcome"] == "succeeded" else report["before"]["version"]
+    versions = itertools.cycle(["1.1.0", "1.0.0"] if live == "1.0.0" else ["1.0.0", "1.1.0"])
+    return [expect(site.deploy(version, **keywords)) for version in itertools.islice(versions, times)]
 
 
 def rollbacks(site: BenchSite, times: int, **keywords: t.Any) -> list[Measured]:
