@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 import typing as t
 
@@ -29,10 +27,6 @@ class ActionModule(StageAction):
 
     module = "slipway.deploy.release_state"
 
-    # The modules that the next stages run. Packing one costs as much as a remote task, and while a machine is read this
-    # controller only waits.
-    next_modules = ("slipway.deploy.container_deploy", "slipway.deploy.traffic_switch")
-
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if self._task.args.get("state", "read") != "read":
             return super().run(tmp, task_vars)
@@ -52,31 +46,6 @@ class ActionModule(StageAction):
         args = dict(self._task.args)
         wait = float(args.pop("wait", 0) or 0)
         machine = str(variables.get("inventory_hostname", ""))
-        first = [str(name) for name in variables.get("ansible_play_batch", [])][:1] == [machine]
-        with self._packing_ahead(variables) if first else contextlib.nullcontext():
-            return self._read_until_free(args, variables, machine, wait)
-
-    @contextlib.contextmanager
-    def _packing_ahead(self, variables: dict[str, t.Any]) -> t.Iterator[None]:
-        """Fill Ansible's cache of packed modules while the first machine is read; it only saves time.
-
-        In a process of its own: packing parses Python, and two threads must not do that at once before Python 3.11.5
-        ("AST constructor recursion depth mismatch").
-        """
-        child = os.fork()
-        if child == 0:
-            with contextlib.suppress(BaseException):
-                for module in self.next_modules:
-                    self._configure_module(module_name=module, module_args={}, task_vars=variables)
-            os._exit(0)
-        try:
-            yield
-        finally:
-            os.waitpid(child, 0)
-
-    def _read_until_free(
-        self, args: dict[str, t.Any], variables: dict[str, t.Any], machine: str, wait: float
-    ) -> dict[str, t.Any]:
         started, end = time.time(), time.monotonic() + wait
         while True:
             outcome = self._try(args, variables)

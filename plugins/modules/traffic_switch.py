@@ -394,164 +394,18 @@ error:
   sample: {"cause": "gate", "object": "slipway_shop_production_backend/green_app1_1"}
 """
 
-import contextlib
-import json
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.errors import SlipwayError
-from ..module_utils.system import System
-from ..module_utils.traffic.factory import PROVIDERS, provider
-from ..module_utils.traffic.options import build_traffic
-from ..module_utils.traffic.structure import masked
-from ..module_utils.traffic.switch import Drain, Watch, configure, switch
-
-SETTINGS = (
-    "root",
-    "config_dir",
-    "main_config",
-    "socket",
-    "include_file",
-    "pid_file",
-    "log_dir",
-    "check_command",
-    "reload_command",
-)
+from ..module_utils.stages.traffic_switch import OPTIONS, REQUIRED_IF, perform
 
 
-def argument_spec() -> dict[str, t.Any]:
-    """The options, as documented above."""
-    return {
-        "platform": {"type": "str", "required": True},
-        "environment": {"type": "str", "required": True},
-        "provider": {"type": "str", "choices": list(PROVIDERS), "default": "haproxy"},
-        "state": {"type": "str", "choices": ["observed", "configured", "switched"], "default": "switched"},
-        "proxy": {"type": "bool", "default": True},
-        "listen": {"type": "int", "default": 80},
-        "bind": {"type": "str", "default": "*"},
-        "routes": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "path": {"type": "str", "default": "/"},
-                "service": {"type": "str", "required": True},
-                "host": {"type": "str"},
-            },
-        },
-        "services": {"type": "dict", "default": {}},
-        "weights": {
-            "type": "dict",
-            "options": {"blue": {"type": "int", "default": 0}, "green": {"type": "int", "default": 0}},
-        },
-        "gate": {"type": "float", "default": 30.0},
-        "watch": {
-            "type": "dict",
-            "options": {
-                "bake": {"type": "float", "default": 10.0},
-                "interval": {"type": "float", "default": 0.5},
-                "max_error_ratio": {"type": "float", "default": 0.02},
-                "min_requests": {"type": "int", "default": 50},
-            },
-        },
-        "revert_on_watch": {"type": "bool", "default": True},
-        "drain": {"type": "dict", "options": {"deadline": {"type": "float", "default": 10.0}}},
-        "release": {
-            "type": "dict",
-            "options": {
-                "id": {"type": "str", "required": True},
-                "token": {"type": "int", "required": True, "no_log": False},
-                "holder": {"type": "dict", "default": {}},
-                "stage": {"type": "str", "default": "shift"},
-                "deadline": {"type": "float", "required": True},
-            },
-        },
-        "root": {"type": "path", "default": "/var/lib/slipway"},
-        "config_dir": {"type": "path"},
-        "main_config": {"type": "path"},
-        "socket": {"type": "path"},
-        "include_file": {"type": "path"},
-        "pid_file": {"type": "path"},
-        "log_dir": {"type": "path"},
-        "check_command": {"type": "list", "elements": "str"},
-        "reload_command": {"type": "list", "elements": "str"},
-    }
-
-
-@contextlib.contextmanager
-def stage(module: AnsibleModule, system: System) -> t.Iterator[None]:
-    """The release's stage on this machine, when there is a release and something may be written."""
-    release = module.params["release"]
-    if release is None or module.check_mode or module.params["state"] == "observed":
-        yield
-        return
-    from ..module_utils.state.machine import Machine, ReleaseToken
-
-    params = module.params
-    machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
-    with machine.stage(ReleaseToken.parse(release), stage=release["stage"], deadline=release["deadline"]):
-        yield
-
-
-def act(module: AnsibleModule, system: System) -> dict[str, t.Any]:
-    """What O(state) says, on the proxy of this machine."""
-    params = module.params
-    if not params["proxy"]:
-        return {"changed": False, "actions": []}
-    proxy = provider(
-        params["provider"],
-        system,
-        platform=params["platform"],
-        environment=params["environment"],
-        settings={name: params[name] for name in SETTINGS},
-    )
-    if params["state"] == "observed":
-        return {"changed": False, **proxy.observe()}
-    traffic = build_traffic(params)
-    if not traffic.services:
-        return {"changed": False, "actions": ["no service with traffic"], "weights": {}, "live_side": None}
-    if params["state"] == "configured":
-        result = configure(proxy, traffic, check=module.check_mode)
-    elif traffic.weights is None:
-        raise SlipwayError("missing", obj="weights", remedy="Say which side is to serve.", cause="invalid")
-    else:
-        watch = params["watch"] and Watch(revert=params["revert_on_watch"], **params["watch"])
-        drain = params["drain"] and Drain(**params["drain"])
-        result = switch(proxy, system, traffic, gate=params["gate"], watch=watch, drain=drain, check=module.check_mode)
-    return with_diff(result, params)
-
-
-def with_diff(result: dict[str, t.Any], params: dict[str, t.Any]) -> dict[str, t.Any]:
-    """Weights and file as a diff; the texts themselves are not part of the result."""
-    texts = result.pop("config")
-    file = f"{params['provider']}: {params['platform']}-{params['environment']}"
-    result["diff"] = [
-        {
-            "before_header": "weights",
-            "after_header": "weights",
-            "before": json.dumps(result["weights_before"], indent=1, sort_keys=True) + "\n",
-            "after": json.dumps(result["weights"], indent=1, sort_keys=True) + "\n",
-        },
-        {
-            "before_header": file,
-            "after_header": file,
-            "before": masked(texts["before"]),
-            "after": masked(texts["after"]),
-        },
-    ]
-    return result
-
-
-def main() -> t.NoReturn:
-    """One call, one exit."""
-    module = AnsibleModule(argument_spec(), supports_check_mode=True)
-    system = System()
-    try:
-        with stage(module, system):
-            result = act(module, system)
-    except SlipwayError as error:
-        module.fail_json(**error.result())
+def main() -> None:
+    module = AnsibleModule(OPTIONS, supports_check_mode=True, required_if=REQUIRED_IF)
+    result = perform(module.params, module.check_mode)
+    for warning in result.pop("warnings", []):
+        module.warn(warning)
+    if result.pop("failed", False):
+        module.fail_json(**result)
     module.exit_json(**result)
 
 

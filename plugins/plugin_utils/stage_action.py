@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import importlib
 import json
 import os
 import socket
@@ -20,7 +21,10 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_secrets
+
+STAGES = "ansible_collections.slipway.deploy.plugins.module_utils.stages"
 
 
 class StageAction(ActionBase):
@@ -48,13 +52,47 @@ class StageAction(ActionBase):
 
     def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         try:
-            return t.cast(
-                "dict[str, t.Any]", self._execute_module(module_name=self.module, module_args=args, task_vars=variables)
-            )
+            outcome = self._by_engine(args, variables)
+            if outcome is None:
+                outcome = self._execute_module(module_name=self.module, module_args=args, task_vars=variables)
+            return t.cast("dict[str, t.Any]", outcome)
         except AnsibleConnectionFailure as error:
             return unreachable(error)
         except Exception as error:  # whatever it is, a machine that leaves the play could not be put back
             return {"failed": True, "msg": f"{type(error).__name__}: {error}", "error": {"cause": "controller"}}
+
+    def _by_engine(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """The result of the engines that are kept on the machine; None where only the module itself can do it.
+
+        They are installed by the first stage that acts. What only looks must leave nothing behind.
+        """
+        python = self._interpreter(variables)
+        if not python or not self._is_pipelining_enabled("new"):
+            return None
+        name = self.module.rpartition(".")[2]
+        stage = importlib.import_module(f"{STAGES}.{name}")
+        try:
+            params = checked(plain(args), stage.OPTIONS, stage.REQUIRED_IF)
+        except ValueError as error:
+            return {"failed": True, "msg": str(error), "error": {"cause": "invalid"}}
+        engine = HostEngine(self._execute, python, params["root"])
+        check = bool(self._task.check_mode)
+        outcome = engine.run(name, params, check=check)
+        if outcome is None and params["release"] and not check and engine.install():
+            outcome = engine.run(name, params, check=check)
+        return outcome
+
+    def _interpreter(self, variables: dict[str, t.Any]) -> str:
+        """The machine's Python; empty before Ansible has found it, which the first module does."""
+        given = str(self._templar.template(variables.get("ansible_python_interpreter")) or "auto")
+        if given.startswith("auto"):
+            return str((variables.get("ansible_facts") or {}).get("discovered_interpreter_python") or "")
+        return given
+
+    def _execute(self, command: str, sent: bytes) -> dict[str, t.Any]:
+        connected = t.cast(t.Any, self)
+        whole = f"{connected._compute_environment_string()} {command}".strip()
+        return t.cast("dict[str, t.Any]", connected._low_level_execute_command(whole, in_data=sent))
 
     def _site_secrets(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, str]:
         """Those of the site's secrets that the services of this machine name, and no others."""

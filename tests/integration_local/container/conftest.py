@@ -17,8 +17,8 @@ import docker
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import Engine
 from ansible_collections.slipway.deploy.plugins.module_utils.container.spec import Order, Scope, parse_services
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import container_deploy as module
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
-from ansible_collections.slipway.deploy.plugins.modules import container_deploy as module
 
 PYTHON = os.path.realpath("/usr/bin/python3")
 REPOSITORY = "slipway-ct-test-app"

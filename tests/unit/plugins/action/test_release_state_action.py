@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import types
 
 import pytest
@@ -29,7 +28,6 @@ def action(outcomes, monkeypatch, **args):
 
     monkeypatch.setattr(release_state.StageAction, "_try", tried)
     monkeypatch.setattr(release_state, "holder", lambda: ALIVE)  # some runners fork a process of its own for each test
-    monkeypatch.setattr(release_state.ActionModule, "next_modules", ())
     return plugin, calls
 
 
@@ -73,10 +71,3 @@ def test_it_waits_for_somebody_else_and_counts_down_by_name(monkeypatch):
     assert plugin.run(None, {"inventory_hostname": "app1"})["stage"]["ok"]
     assert (len(calls), len(naps)) == (3, 2)
     assert all(f"r1 of {ELSEWHERE['user']} on {ELSEWHERE['host']} (process {GONE['pid']})" in line for line in said)
-
-
-def test_packing_ahead_leaves_no_process_behind(monkeypatch):
-    plugin, _calls = action([{"lease": {}}], monkeypatch, state="read", wait=0)
-    plugin.run(None, {"inventory_hostname": "app1", "ansible_play_batch": ["app1"]})
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)

@@ -10,9 +10,10 @@ import os
 import pytest
 import yaml
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state as module
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine
-from ansible_collections.slipway.deploy.plugins.modules import release_state as module
+from ansible_collections.slipway.deploy.plugins.modules.release_state import DOCUMENTATION
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.state.crash import ManualSystem
 
 ANN = {"host": "ctl", "user": "ann", "pid": 7, "pid_start": "1", "boot_id": "c", "command": "deploy", "since": 5.0}
@@ -50,7 +51,7 @@ def bench(tmp_path):
 
 
 def test_options_and_documentation_are_the_same():
-    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    documented = yaml.safe_load(DOCUMENTATION)["options"]
     compare(documented, module.OPTIONS)
 
 

@@ -10,8 +10,8 @@ import json
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import container_deploy
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
-from ansible_collections.slipway.deploy.plugins.modules import container_deploy
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.container.fakes import World
 
 TOKEN = ReleaseToken("1.1.0-20261123T121400Z-3fa9", 1, {"host": "controller"})

@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What traffic_switch does on a machine, without Ansible (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from ..traffic.factory import PROVIDERS, provider
+from ..traffic.options import build_traffic
+from ..traffic.structure import masked
+from ..traffic.switch import Drain, Watch, configure, switch
+
+SETTINGS = (
+    "root",
+    "config_dir",
+    "main_config",
+    "socket",
+    "include_file",
+    "pid_file",
+    "log_dir",
+    "check_command",
+    "reload_command",
+)
+
+
+Params = t.Mapping[str, t.Any]
+
+OPTIONS: dict[str, t.Any] = {
+    "platform": {"type": "str", "required": True},
+    "environment": {"type": "str", "required": True},
+    "provider": {"type": "str", "choices": list(PROVIDERS), "default": "haproxy"},
+    "state": {"type": "str", "choices": ["observed", "configured", "switched"], "default": "switched"},
+    "proxy": {"type": "bool", "default": True},
+    "listen": {"type": "int", "default": 80},
+    "bind": {"type": "str", "default": "*"},
+    "routes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "path": {"type": "str", "default": "/"},
+            "service": {"type": "str", "required": True},
+            "host": {"type": "str"},
+        },
+    },
+    "services": {"type": "dict", "default": {}},
+    "weights": {
+        "type": "dict",
+        "options": {"blue": {"type": "int", "default": 0}, "green": {"type": "int", "default": 0}},
+    },
+    "gate": {"type": "float", "default": 30.0},
+    "watch": {
+        "type": "dict",
+        "options": {
+            "bake": {"type": "float", "default": 10.0},
+            "interval": {"type": "float", "default": 0.5},
+            "max_error_ratio": {"type": "float", "default": 0.02},
+            "min_requests": {"type": "int", "default": 50},
+        },
+    },
+    "revert_on_watch": {"type": "bool", "default": True},
+    "drain": {"type": "dict", "options": {"deadline": {"type": "float", "default": 10.0}}},
+    "release": {
+        "type": "dict",
+        "options": {
+            "id": {"type": "str", "required": True},
+            "token": {"type": "int", "required": True, "no_log": False},
+            "holder": {"type": "dict", "default": {}},
+            "stage": {"type": "str", "default": "shift"},
+            "deadline": {"type": "float", "required": True},
+        },
+    },
+    "root": {"type": "path", "default": "/var/lib/slipway"},
+    "config_dir": {"type": "path"},
+    "main_config": {"type": "path"},
+    "socket": {"type": "path"},
+    "include_file": {"type": "path"},
+    "pid_file": {"type": "path"},
+    "log_dir": {"type": "path"},
+    "check_command": {"type": "list", "elements": "str"},
+    "reload_command": {"type": "list", "elements": "str"},
+}
+REQUIRED_IF: list[t.Any] = []
+
+
+def perform(params: Params, check: bool) -> dict[str, t.Any]:
+    """What the module returns, C(failed) included.
+
+    :param params: by OPTIONS, with every default filled in.
+    """
+    system = System()
+    try:
+        with stage(params, system, check):
+            return act(params, system, check)
+    except SlipwayError as error:
+        return {"failed": True, **error.result()}
+
+
+@contextlib.contextmanager
+def stage(params: Params, system: System, check: bool) -> t.Iterator[None]:
+    """The release's stage on this machine, when there is a release and something may be written."""
+    release = params["release"]
+    if release is None or check or params["state"] == "observed":
+        yield
+        return
+    from ..state.machine import Machine, ReleaseToken
+
+    machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
+    with machine.stage(ReleaseToken.parse(release), stage=release["stage"], deadline=release["deadline"]):
+        yield
+
+
+def act(params: Params, system: System, check: bool) -> dict[str, t.Any]:
+    """What C(state) says, on the proxy of this machine."""
+    if not params["proxy"]:
+        return {"changed": False, "actions": []}
+    proxy = provider(
+        params["provider"],
+        system,
+        platform=params["platform"],
+        environment=params["environment"],
+        settings={name: params[name] for name in SETTINGS},
+    )
+    if params["state"] == "observed":
+        return {"changed": False, **proxy.observe()}
+    traffic = build_traffic(params)
+    if not traffic.services:
+        return {"changed": False, "actions": ["no service with traffic"], "weights": {}, "live_side": None}
+    if params["state"] == "configured":
+        result = configure(proxy, traffic, check=check)
+    elif traffic.weights is None:
+        raise SlipwayError("missing", obj="weights", remedy="Say which side is to serve.", cause="invalid")
+    else:
+        watch = params["watch"] and Watch(revert=params["revert_on_watch"], **params["watch"])
+        drain = params["drain"] and Drain(**params["drain"])
+        result = switch(proxy, system, traffic, gate=params["gate"], watch=watch, drain=drain, check=check)
+    return with_diff(result, params)
+
+
+def with_diff(result: dict[str, t.Any], params: Params) -> dict[str, t.Any]:
+    """Weights and file as a diff; the texts themselves are not part of the result."""
+    texts = result.pop("config")
+    file = f"{params['provider']}: {params['platform']}-{params['environment']}"
+    result["diff"] = [
+        {
+            "before_header": "weights",
+            "after_header": "weights",
+            "before": json.dumps(result["weights_before"], indent=1, sort_keys=True) + "\n",
+            "after": json.dumps(result["weights"], indent=1, sort_keys=True) + "\n",
+        },
+        {
+            "before_header": file,
+            "after_header": file,
+            "before": masked(texts["before"]),
+            "after": masked(texts["after"]),
+        },
+    ]
+    return result

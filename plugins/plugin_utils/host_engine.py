@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engines kept compiled on a machine, so that a stage is one command there (private to the collection).
+
+A module of Ansible is packed, sent and compiled anew at every task: of the third of a second that a task costs, the
+work itself is a tenth. The engines need nothing of Ansible, so they are sent once, under the digest of their sources,
+and every further stage only runs them, over the same connection and with the same rights as a module.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import shlex
+import typing as t
+import zipfile
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
+CONTROLLER_ONLY = ("config", "release")
+PACKAGE = "slipway"
+UNUSABLE = 93  # what the launcher exits with when the sources beside it cannot be imported
+ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
+
+LAUNCHER = f"""\
+import sys
+sys.dont_write_bytecode = True
+try:
+    from {PACKAGE}.stages.__main__ import main
+except Exception:
+    sys.exit({UNUSABLE})
+main()
+"""
+
+# Everything is on disk before it has its name: a machine that loses power here is a machine without engines.
+INSTALLER = """\
+import compileall, io, os, shutil, sys, zipfile
+os.umask(0o077)
+target = sys.argv[1]
+parent, part = os.path.dirname(target), f"{target}.{os.getpid()}"
+os.makedirs(parent, exist_ok=True)
+zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())).extractall(part)
+compileall.compile_dir(part, quiet=1)
+for directory, _directories, files in os.walk(part):
+    for name in [*files, "."]:
+        descriptor = os.open(os.path.join(directory, name), os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+shutil.rmtree(target, ignore_errors=True)
+os.rename(part, target)
+others = [os.path.join(parent, name) for name in os.listdir(parent)]
+for old in sorted(others, key=os.path.getmtime)[:-5]:
+    shutil.rmtree(old, ignore_errors=True)
+"""
+
+
+class HostEngine:
+    """The engines of this collection on one machine.
+
+    :param execute: runs a command there (command, standard input): C(rc), C(stdout), C(stderr).
+    :param python: the interpreter there.
+    :param root: the directory of the state of all platforms.
+    """
+
+    def __init__(self, execute: t.Callable[[str, bytes], t.Mapping[str, t.Any]], python: str, root: str) -> None:
+        self._execute = execute
+        self._python = python
+        self._directory = os.path.join(root, "engine", digest())
+
+    def run(self, module: str, params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any] | None:
+        """What the module would return; None where the engines are not installed."""
+        order = json.dumps({"module": module, "params": params, "check": check})
+        done = self._execute(f"{self._python} {shlex.quote(self._directory)}/run.py", order.encode())
+        if done["rc"] in ABSENT and not done["stdout"].strip():
+            return None
+        return answer(done)
+
+    def install(self) -> bool:
+        """Send the engines, compile them, and remove those of older collections; whether that worked."""
+        command = f"{self._python} -c {shlex.quote(INSTALLER)} {shlex.quote(self._directory)}"
+        return bool(self._execute(command, bundle())["rc"] == 0)
+
+
+def answer(done: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The result out of what a stage has printed; what a login shell prints before it is passed over."""
+    text = str(done["stdout"])
+    try:
+        found, _end = json.JSONDecoder().raw_decode(text, text.index("{"))
+        return t.cast("dict[str, t.Any]", found)
+    except ValueError:
+        said = str(done["stderr"]).strip()[-2000:] or text.strip()[-2000:] or "nothing"
+        return {
+            "failed": True,
+            "msg": f"the stage ended with status {done['rc']} and without a result; it said: {said}",
+        }
+
+
+def checked(params: t.Mapping[str, t.Any], spec: dict[str, t.Any], required_if: list[t.Any]) -> dict[str, t.Any]:
+    """Parameters as a module would have them: typed, with every default.
+
+    :raises ValueError: what is wrong with them, all of it.
+    """
+    result = ArgumentSpecValidator(spec, required_if=required_if).validate(dict(params))
+    if result.error_messages:
+        raise ValueError("; ".join(result.error_messages))
+    return t.cast("dict[str, t.Any]", result.validated_parameters)
+
+
+@functools.lru_cache(maxsize=1)
+def sources() -> dict[str, bytes]:
+    """The files that run on a machine: every engine that is not the controller's alone."""
+    found = {}
+    for directory, directories, files in os.walk(SOURCES):
+        place = os.path.relpath(directory, SOURCES)
+        directories[:] = [name for name in directories if name != "__pycache__" and name not in CONTROLLER_ONLY]
+        for name in files:
+            if name.endswith(".py"):
+                with open(os.path.join(directory, name), "rb") as stream:
+                    found[os.path.normpath(os.path.join(PACKAGE, place, name))] = stream.read()
+    return {**dict(sorted(found.items())), f"{PACKAGE}/__init__.py": b"", "run.py": LAUNCHER.encode()}
+
+
+def digest() -> str:
+    """Names the engines by all their sources, so that two collections never run each other's."""
+    whole = hashlib.sha256()
+    for name, content in sources().items():
+        whole.update(f"{name} {len(content)} ".encode() + content)
+    return whole.hexdigest()[:16]
+
+
+def bundle() -> bytes:
+    """All sources as one archive."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sources().items():
+            archive.writestr(name, content)
+    return stream.getvalue()
