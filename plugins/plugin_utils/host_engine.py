@@ -40,9 +40,10 @@ main()
 # Everything is on disk before it has its name: a machine that loses power here is a machine without engines.
 INSTALLER = """\
 import compileall, io, os, shutil, sys, zipfile
-os.umask(0o077)
 target = sys.argv[1]
 parent, part = os.path.dirname(target), f"{target}.{os.getpid()}"
+os.makedirs(os.path.dirname(parent), 0o755, exist_ok=True)
+os.umask(0o077)
 os.makedirs(parent, exist_ok=True)
 zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())).extractall(part)
 compileall.compile_dir(part, quiet=1)

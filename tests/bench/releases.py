@@ -85,6 +85,11 @@ def measure(site: BenchSite, url: str) -> t.Iterator[Row]:
     yield Row(
         "release at 200 requests/s", spread(loaded, "s"), f"{result.failed} of {result.requests:,} requests failed"
     )
+    yield Row(
+        "last old answer after the first new one",
+        spread([overlap(site, url) for _number in range(TIMES)], "ms"),
+        "200 short requests/s on kept and fresh connections; one release each",
+    )
     with LoadRun(url, rate=20, profile=STREAMED) as load:
         streamed = walls(alternating(site, 3))
         result = load.stop()
@@ -93,6 +98,18 @@ def measure(site: BenchSite, url: str) -> t.Iterator[Row]:
     )
     yield Row("traffic moved and read back, in the last release", f"{switched['switched_ms']:.2f} ms", "HAProxy")
     yield from refusals(site)
+
+
+def overlap(site: BenchSite, url: str) -> float:
+    """Milliseconds for which both versions answered in one release; 0 when the old one was silent before."""
+    with LoadRun(url, rate=200, profile=PLAIN) as load:
+        (run,) = alternating(site, 1)
+        result = load.stop()
+    if result.failed:
+        raise Failed(f"{result.failed} of {result.requests} requests failed: {result.causes}\n{run.output[-2000:]}")
+    new = site.report()["version"]
+    (old,) = set(result.by_version) - {new}
+    return max(0.0, (result.by_version[old].last_ended - result.by_version[new].first_ended) * 1000)
 
 
 def refusals(site: BenchSite) -> t.Iterator[Row]:
