@@ -13,7 +13,7 @@ How to write one:
 - ``check.py`` says what is true at the end of a release; ``machines.py`` reads machines behind Slipway's back.
 - Watch and drain take a second or two (``settings.FAST``); a test that is about them sets its own.
 - A long matrix is marked ``sample(count)``: so many of the marked tests of a file run, drawn by ``SEED`` (printed in
-  pytest's header); ``make soak`` runs all, and ``-k`` or a test's own name runs what it names. ``rng`` draws what is left
+  pytest's header); ``make soak`` runs all, and a test's whole name (with ``::``) runs that one. ``rng`` draws what is left
   open inside a test. No test sleeps, retries, is skipped, or asserts how long something takes.
 
 ``SLIPWAY_KEEP_LAB=1`` leaves the lab up at the end, and the next run starts with it. The lab's name is ``acceptance``

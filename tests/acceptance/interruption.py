@@ -24,6 +24,11 @@ from .fleet import Fleet
 PLUGINS = Path(__file__).with_name("callback_plugins")
 STATE = "/var/lib/slipway/shop/production"
 PROXY_LOCK = "/var/lib/slipway/haproxy.lock"
+# A connection that is cut is noticed within seconds.
+IMPATIENT = {
+    "ANSIBLE_TIMEOUT": "5",
+    "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=3",
+}
 AWAITED = 60  # seconds in which a machine must get somewhere
 
 # The remote task of each stage. A point that is never reached fails its test, so a name that changes is noticed.

@@ -20,18 +20,13 @@ import pytest
 from . import check, machines
 from .arena import Arena
 from .fleet import Fleet
-from .interruption import Customers, CutRun, Point, at_work
+from .interruption import IMPATIENT, Customers, CutRun, Point, at_work
 
 sampled = pytest.mark.sample(1)
 
 # Waits at the balancer, with a lease for as long as the whole stage may take.
 SHIFTING = Point("shift", "inside", "kill", "lb1")
 ELSEWHERE = "elsewhere"
-# A connection that is cut is noticed within seconds.
-IMPATIENT = {
-    "ANSIBLE_TIMEOUT": "5",
-    "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=1 -o ServerAliveCountMax=3",
-}
 
 
 def begin(fleet: Fleet, point: Point, version: str, *args: str, **env: str) -> CutRun:

@@ -14,6 +14,7 @@ from tests.shop import Run
 
 from . import check
 from .fleet import Fleet
+from .interruption import IMPATIENT
 from .machines import broken
 
 AWAY = {
@@ -62,7 +63,7 @@ def test_a_machine_that_goes_away_in_the_middle_holds_nobody_between_two_version
 
 def lose(fleet: Fleet, machine: str, version: str, stage: str) -> Run:
     """Release, and cut a machine off the controller as soon as its journal says that a stage has begun there."""
-    process = fleet.site.start("deploy.yml", "-e", f"slipway_version={version}")
+    process = fleet.site.start("deploy.yml", "-e", f"slipway_version={version}", **IMPATIENT)
     until_begun(fleet, machine, stage, process)
     fleet.lab.partition(machine)
     output, _none = process.communicate(timeout=300)
