@@ -9,6 +9,7 @@ import base64
 import contextlib
 import json
 import os
+import traceback
 import typing as t
 
 from ..container.engine import Engine
@@ -63,7 +64,10 @@ def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
         secrets.update(read_secrets(params["secrets"]))
         return run(params, secrets, System(), check)
     except SlipwayError as error:
-        return {"failed": True, **Report(System(), secrets.values()).clean(error.result())}
+        said = error.result()
+    except Exception as error:  # whatever it is, it may quote what a container was to be made with
+        said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
+    return {"failed": True, **Report(System(), secrets.values()).clean(said)}
 
 
 def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check: bool) -> dict[str, t.Any]:

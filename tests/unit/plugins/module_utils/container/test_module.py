@@ -113,3 +113,15 @@ def test_secrets_arrive_as_they_were_sent():
     text = base64.b64encode(json.dumps({"A": "grün", "B": 1}).encode()).decode()
     assert container_deploy.read_secrets(text) == {"A": "grün", "B": "1"}
     assert container_deploy.read_secrets("") == {}
+
+
+def test_an_error_that_nobody_expected_says_no_secret(tmp_path, monkeypatch):
+    def broken(*_arguments):
+        raise RuntimeError("create(environment={'TOKEN': 'hunter2-hunter2'})")
+
+    monkeypatch.setattr(container_deploy, "run", broken)
+    secrets = base64.b64encode(json.dumps({"TOKEN": "hunter2-hunter2"}).encode()).decode()
+    found = container_deploy.perform({"secrets": secrets, "state": "prepared"}, False)
+    assert found["failed"]
+    assert found["msg"].startswith("RuntimeError: create(")
+    assert "hunter2" not in json.dumps(found)
