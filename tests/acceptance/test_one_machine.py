@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import typing as t
-
 import pytest
 
 from tests.shop import Run
 
 from . import check
 from .fleet import Fleet
-from .interruption import IMPATIENT
+from .interruption import IMPATIENT, CutRun, Point, at_work
 from .machines import broken
 
 AWAY = {
@@ -62,19 +59,9 @@ def test_a_machine_that_goes_away_in_the_middle_holds_nobody_between_two_version
 
 
 def lose(fleet: Fleet, machine: str, version: str, stage: str) -> Run:
-    """Release, and cut a machine off the controller as soon as its journal says that a stage has begun there."""
-    process = fleet.site.start("deploy.yml", "-e", f"slipway_version={version}", **IMPATIENT)
-    until_begun(fleet, machine, stage, process)
-    fleet.lab.partition(machine)
-    output, _none = process.communicate(timeout=300)
-    return Run(process.returncode, output)
-
-
-def until_begun(fleet: Fleet, machine: str, stage: str, process: subprocess.Popen[str]) -> None:
-    """Look at a journal until it has a new C(begin) of a stage, or the playbook ends."""
-    last = max([record["seq"] for record in fleet.journal(machine)] or [0])
-    while process.poll() is None:
-        news = [record for record in fleet.journal(machine) if record["seq"] > last]
-        if any((record["event"], record["stage"]) == ("begin", stage) for record in news):
-            return
-    raise AssertionError(f"{stage} never began on {machine}: {t.cast(t.IO[str], process.stdout).read()}")
+    """Release, and cut a machine off the controller while it is at work for a stage; what it does there runs on."""
+    run = CutRun(fleet, Point(stage, "inside", "kill", machine), "-e", f"slipway_version={version}", **IMPATIENT)
+    assert run.stopped(), run.ended().output
+    with at_work(run):
+        fleet.lab.partition(machine)
+    return run.ended()

@@ -188,7 +188,7 @@ class Lab:
         self.wait_ready(name, deadline)
 
     def partition(self, name: str, of: str = "controller") -> None:
-        """Drop everything that reaches a machine from the controller, or (``of="everyone"``) from anywhere.
+        """Drop all packets between a machine and the controller, or (``of="everyone"``) and anybody.
 
         Open connections hang, new ones time out, as when a cable is pulled. A reboot of the machine heals it as well.
         """

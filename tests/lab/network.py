@@ -102,16 +102,20 @@ def _mtu() -> int:
 
 
 def partition(lab: Lab, name: str, of: str) -> None:
-    """See :meth:`Lab.partition`. Dropped in the raw table: before connection tracking and before published ports."""
+    """See :meth:`Lab.partition`. Dropped in the raw table: before connection tracking and before published ports.
+
+    Both ways: what a machine still says would arrive, though it hears nothing any more.
+    """
     if of not in ("controller", "everyone"):
         raise LabError(f"partition of {of!r}: wanted controller or everyone")
-    source = f"-s {lab.network.gateway}" if of == "controller" else ""
+    source, target = (f"{way} {lab.network.gateway}" if of == "controller" else "" for way in ("-s", "-d"))
     script = (
         f"command -v iptables >/dev/null || exit 127; "
         f"iptables -w -t raw -N {_CHAIN} 2>/dev/null || iptables -w -t raw -F {_CHAIN}; "
         f"iptables -w -t raw -A {_CHAIN} -i eth0 {source} -j DROP && "
-        f"{{ iptables -w -t raw -C PREROUTING -j {_CHAIN} 2>/dev/null || "
-        f"iptables -w -t raw -I PREROUTING -j {_CHAIN}; }}"
+        f"iptables -w -t raw -A {_CHAIN} -o eth0 {target} -j DROP && "
+        f"for way in PREROUTING OUTPUT; do iptables -w -t raw -C $way -j {_CHAIN} 2>/dev/null || "
+        f"iptables -w -t raw -I $way -j {_CHAIN} || exit 1; done"
     )
     done = lab.exec(name, ["sh", "-c", script], check=False)
     if done.returncode:
