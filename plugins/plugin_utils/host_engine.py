@@ -31,7 +31,7 @@ LAUNCHER = f"""\
 import sys
 sys.dont_write_bytecode = True
 try:
-    from {PACKAGE}.stages.__main__ import main
+    from {PACKAGE}.stages.entry import main
 except Exception:
     sys.exit({UNUSABLE})
 main()

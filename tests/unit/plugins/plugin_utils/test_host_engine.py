@@ -80,7 +80,7 @@ def test_an_error_of_a_stage_is_its_result(tmp_path):
     assert (found["failed"], found["msg"].partition(":")[0]) == (True, "TypeError")
 
 
-@pytest.mark.parametrize("lost", ["run.py", "slipway/errors.py", "slipway/stages/__main__.py"])
+@pytest.mark.parametrize("lost", ["run.py", "slipway/errors.py", "slipway/stages/entry.py"])
 def test_engines_of_which_a_file_is_lost_are_installed_anew(tmp_path, lost):
     engine = engine_in(tmp_path)
     engine.install()

@@ -38,14 +38,14 @@ class Kept:
 def stage(monkeypatch):
     """Runs an action's attempt on a machine with these engines; says by what it was done."""
 
-    def run(kept, args, *, variables=PYTHON, check=False, pipelining=True):
+    def run(kept, args, *, variables=None, check=False, pipelining=True):
         plugin = release_state.ActionModule.__new__(release_state.ActionModule)
         plugin._task = types.SimpleNamespace(args=args, check_mode=check)
         plugin._templar = types.SimpleNamespace(template=lambda value: value)
         monkeypatch.setattr(stage_action, "HostEngine", lambda *_where: kept)
         monkeypatch.setattr(plugin, "_is_pipelining_enabled", lambda _style: pipelining, raising=False)
         monkeypatch.setattr(plugin, "_execute_module", lambda **_keywords: {"by": "module"}, raising=False)
-        return plugin._try(args, variables)
+        return plugin._try(args, PYTHON if variables is None else variables)
 
     return run
 

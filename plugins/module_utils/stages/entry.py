@@ -37,13 +37,9 @@ def main() -> None:
     try:
         perform = perform_of(order["module"])
     except ImportError:
-        sys.exit(UNUSABLE)
+        raise SystemExit(UNUSABLE) from None
     try:
         result = perform(order["params"], order["check"])
     except Exception as error:  # as a module would: the trace is for whoever mends it, the message for the verdict
         result = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
     json.dump(result, sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
