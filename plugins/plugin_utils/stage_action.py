@@ -67,7 +67,7 @@ class StageAction(ActionBase):
         They are installed by the first stage that acts. What only looks must leave nothing behind.
         """
         python = self._interpreter(variables)
-        if not python or not self._is_pipelining_enabled("new"):
+        if not python or not self._pipelined():
             return None
         name = self.module.rpartition(".")[2]
         stage = importlib.import_module(f"{STAGES}.{name}")
@@ -81,6 +81,12 @@ class StageAction(ActionBase):
         if outcome is None and params["release"] and not check and engine.install():
             outcome = engine.run(name, params, check=check)
         return outcome
+
+    def _pipelined(self) -> bool:
+        """Whether a command gets its standard input. Mitogen keeps modules on the machine itself, and is left to it."""
+        if type(self._connection).__module__.startswith("ansible_mitogen"):
+            return False
+        return bool(t.cast(t.Any, self)._is_pipelining_enabled("new"))
 
     def _interpreter(self, variables: dict[str, t.Any]) -> str:
         """The machine's Python; empty before Ansible has found it, which the first module does."""

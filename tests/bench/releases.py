@@ -18,19 +18,18 @@ from tests.shop.site import COLLECTIONS
 from .measure import Row, spread
 from .site import BenchSite, Measured
 
-TIMES = 7
+TIMES = 5
 PLAIN = Profile(requests=(RequestSpec("get", path="/"),), fresh=0.1)
 STREAMED = PLAIN._replace(streams=(StreamSpec("events", "sse", "/events", copies=1),))
 
-# What a module of the floor does instead of its work: it answers at once with what the plan needs.
+# What a stage of the floor does instead of its work: it answers at once with what the plan needs.
 IDLE = {
-    "release_state": "run = lambda params, *_: {'changed': False, 'container': {}, 'journal': {'releases': [],"
+    "release_state": "{'changed': False, 'container': {}, 'journal': {'releases': [],"
     " 'bad': {}, 'last_seq': int(params['state'] != 'read')},"
     " 'traffic': {}, 'lease': {'live': False, 'fence': 0}, 'facts': {'disk': {}, 'ports': [], 'memory': {'available': None},"
     " 'time': {'wall': __import__('time').time()}}}",
-    "container_deploy": "run = lambda *_: {'changed': False}",
-    "traffic_switch": "stage = contextlib.nullcontext\nact = lambda *_: {'changed': False}\n"
-    "_stage = stage\nstage = lambda *_: _stage()",
+    "container_deploy": "{'changed': False}",
+    "traffic_switch": "{'changed': False}",
 }
 
 
@@ -132,7 +131,7 @@ def refusals(site: BenchSite) -> t.Iterator[Row]:
 
 
 def floor_collections() -> Path:
-    """A copy of the collection whose modules answer at once, packed with all that the real ones import."""
+    """A copy of the collection whose stages answer at once, with all that the real ones import."""
     root = COLLECTIONS.parent / "floor"
     target = root / "ansible_collections" / "slipway" / "deploy"
     shutil.rmtree(root, ignore_errors=True)
@@ -142,10 +141,8 @@ def floor_collections() -> Path:
         target.mkdir(parents=True, exist_ok=True)
         copy(source / part, target / part)
     for module, idle in IDLE.items():
-        path = target / "plugins" / "modules" / f"{module}.py"
-        path.write_text(
-            path.read_text().replace('\nif __name__ == "__main__":', f'\n{idle}\n\nif __name__ == "__main__":')
-        )
+        path = target / "plugins" / "module_utils" / "stages" / f"{module}.py"
+        path.write_text(f"{path.read_text()}\n\nperform = lambda params, check: {idle}\n")
     return root
 
 

@@ -38,9 +38,10 @@ class Kept:
 def stage(monkeypatch):
     """Runs an action's attempt on a machine with these engines; says by what it was done."""
 
-    def run(kept, args, *, variables=None, check=False, pipelining=True):
+    def run(kept, args, *, variables=None, check=False, pipelining=True, connection=None):
         plugin = release_state.ActionModule.__new__(release_state.ActionModule)
         plugin._task = types.SimpleNamespace(args=args, check_mode=check)
+        plugin._connection = connection
         plugin._templar = types.SimpleNamespace(template=lambda value: value)
         monkeypatch.setattr(stage_action, "HostEngine", lambda *_where: kept)
         monkeypatch.setattr(plugin, "_is_pipelining_enabled", lambda _style: pipelining, raising=False)
@@ -85,6 +86,11 @@ def test_what_ansible_has_to_find_out_itself_is_left_to_the_module(stage, variab
 def test_the_interpreter_that_ansible_has_found_is_used(stage):
     found = {"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3.11"}}
     assert stage(Kept(), ACTS, variables=found) == {"by": "engine"}
+
+
+def test_mitogen_is_left_to_keep_modules_its_own_way(stage):
+    connection = type("Connection", (), {"__module__": "ansible_mitogen.connection"})()
+    assert stage(Kept(), ACTS, connection=connection) == {"by": "module"}
 
 
 def test_parameters_that_cannot_be_used_are_refused_before_anything_is_sent(stage):
