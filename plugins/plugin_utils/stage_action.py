@@ -84,7 +84,7 @@ class StageAction(ActionBase):
 
     def _pipelined(self) -> bool:
         """Whether a command gets its standard input. Mitogen keeps modules on the machine itself, and is left to it."""
-        if type(self._connection).__module__.startswith("ansible_mitogen"):
+        if any(kind.__module__.startswith("ansible_mitogen") for kind in type(self).__mro__):
             return False
         return bool(t.cast(t.Any, self)._is_pipelining_enabled("new"))
 

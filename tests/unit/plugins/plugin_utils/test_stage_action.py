@@ -38,10 +38,9 @@ class Kept:
 def stage(monkeypatch):
     """Runs an action's attempt on a machine with these engines; says by what it was done."""
 
-    def run(kept, args, *, variables=None, check=False, pipelining=True, connection=None):
-        plugin = release_state.ActionModule.__new__(release_state.ActionModule)
+    def run(kept, args, *, variables=None, check=False, pipelining=True, action=release_state.ActionModule):
+        plugin = action.__new__(action)
         plugin._task = types.SimpleNamespace(args=args, check_mode=check)
-        plugin._connection = connection
         plugin._templar = types.SimpleNamespace(template=lambda value: value)
         monkeypatch.setattr(stage_action, "HostEngine", lambda *_where: kept)
         monkeypatch.setattr(plugin, "_is_pipelining_enabled", lambda _style: pipelining, raising=False)
@@ -89,8 +88,10 @@ def test_the_interpreter_that_ansible_has_found_is_used(stage):
 
 
 def test_mitogen_is_left_to_keep_modules_its_own_way(stage):
-    connection = type("Connection", (), {"__module__": "ansible_mitogen.connection"})()
-    assert stage(Kept(), ACTS, connection=connection) == {"by": "module"}
+    """It gives every action class a mixin of its own."""
+    mixin = type("ActionModuleMixin", (), {"__module__": "ansible_mitogen.mixins"})
+    action = type("ActionModule", (mixin, release_state.ActionModule), {})
+    assert stage(Kept(), ACTS, action=action) == {"by": "module"}
 
 
 def test_parameters_that_cannot_be_used_are_refused_before_anything_is_sent(stage):
