@@ -20,11 +20,12 @@ import typing as t
 import zipfile
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.entry import UNUSABLE
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
 CONTROLLER_ONLY = ("config", "release")
 PACKAGE = "slipway"
-UNUSABLE = 93  # what the launcher exits with when the sources beside it cannot be imported
 ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
 
 LAUNCHER = f"""\
@@ -37,27 +38,7 @@ except Exception:
 main()
 """
 
-# Everything is on disk before it has its name: a machine that loses power here is a machine without engines.
-INSTALLER = """\
-import compileall, io, os, shutil, sys, zipfile
-target = sys.argv[1]
-parent, part = os.path.dirname(target), f"{target}.{os.getpid()}"
-os.makedirs(os.path.dirname(parent), 0o755, exist_ok=True)
-os.umask(0o077)
-os.makedirs(parent, exist_ok=True)
-zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read())).extractall(part)
-compileall.compile_dir(part, quiet=1)
-for directory, _directories, files in os.walk(part):
-    for name in [*files, "."]:
-        descriptor = os.open(os.path.join(directory, name), os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-shutil.rmtree(target, ignore_errors=True)
-os.rename(part, target)
-others = [os.path.join(parent, name) for name in os.listdir(parent)]
-for old in sorted(others, key=os.path.getmtime)[:-5]:
-    shutil.rmtree(old, ignore_errors=True)
-"""
+INSTALL = "\nimport sys\ninstall(sys.stdin.buffer.read(), sys.argv[1])\n"
 
 
 class HostEngine:
@@ -83,7 +64,8 @@ class HostEngine:
 
     def install(self) -> bool:
         """Send the engines, compile them, and remove those of older collections; whether that worked."""
-        command = f"{self._python} -c {shlex.quote(INSTALLER)} {shlex.quote(self._directory)}"
+        installer = sources()[f"{PACKAGE}/stages/install.py"].decode() + INSTALL
+        command = f"{self._python} -c {shlex.quote(installer)} {shlex.quote(self._directory)}"
         return bool(self._execute(command, bundle())["rc"] == 0)
 
 
@@ -95,10 +77,15 @@ def answer(done: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", found)
     except ValueError:
         said = str(done["stderr"]).strip()[-2000:] or text.strip()[-2000:] or "nothing"
-        return {
-            "failed": True,
-            "msg": f"the stage ended with status {done['rc']} and without a result; it said: {said}",
-        }
+        error = SlipwayError(
+            "the stage ended without a result",
+            actual=f"exit status {done['rc']}, and it said: {said}",
+            wanted="a result as JSON",
+            remedy="Look for a killed process on the machine (journalctl -k), then run it again: the journal knows where "
+            "to go on.",
+            cause="no_result",
+        )
+        return {"failed": True, **error.result()}
 
 
 def checked(params: t.Mapping[str, t.Any], spec: dict[str, t.Any], required_if: list[t.Any]) -> dict[str, t.Any]:

@@ -14,7 +14,7 @@ import sys
 import traceback
 import typing as t
 
-UNUSABLE = 93  # what the controller takes for engines that must be installed anew
+UNUSABLE = 93  # exit status by which the controller knows that the engines must be installed anew
 
 
 def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.Any]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -100,6 +101,33 @@ def test_another_collection_has_engines_of_its_own_and_the_oldest_go(tmp_path, m
     assert names == ["digest3", "digest4", "digest5", "digest6", "digest7"]
 
 
+def test_whole_engines_are_left_alone_because_a_stage_may_still_import_from_them(tmp_path):
+    """Two platforms that are released together install the same engines on the same machine."""
+    engine = engine_in(tmp_path)
+    engine.install()
+    before = {path: os.stat(path).st_ino for path in files(tmp_path / "engine")}
+    assert engine.install()
+    assert {path: os.stat(path).st_ino for path in files(tmp_path / "engine")} == before
+
+
+def test_of_several_that_install_at_once_each_finds_whole_engines(tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(max_workers=4) as pool:
+        assert list(pool.map(lambda _number: engine_in(tmp_path).install(), range(4))) == [True] * 4
+    assert engine_in(tmp_path).run("release_state", read(tmp_path), check=False)["changed"] is False
+    assert [path.name for path in (tmp_path / "engine").iterdir()] == [host_engine.digest()]
+
+
+def test_what_an_interrupted_installation_has_left_is_used_by_nobody(tmp_path):
+    part = tmp_path / "engine" / f"{host_engine.digest()}.part"
+    (part / "slipway").mkdir(parents=True)
+    (part / "run.py").write_text("raise SystemExit('half an engine')")
+    engine = engine_in(tmp_path)
+    assert engine.run("release_state", read(tmp_path), check=False) is None
+    assert engine.install()
+    assert engine.run("release_state", read(tmp_path), check=False)["changed"] is False
+    assert not part.exists()
+
+
 def test_every_source_counts_in_the_digest(monkeypatch):
     before = host_engine.digest()
     changed = {**host_engine.sources(), "slipway/errors.py": b"# other\n"}
@@ -122,9 +150,11 @@ def test_a_stage_that_ends_without_a_result_has_failed_or_said_something(stdout,
     assert isinstance(answer({"rc": 137, "stdout": stdout, "stderr": stderr}), dict)
 
 
-def test_a_stage_that_was_killed_is_told_with_its_status():
+def test_a_stage_that_was_killed_is_told_with_its_status_and_what_to_do():
     found = answer({"rc": 137, "stdout": "", "stderr": "Killed"})
-    assert found == {"failed": True, "msg": "the stage ended with status 137 and without a result; it said: Killed"}
+    assert (found["failed"], found["error"]["cause"]) == (True, "no_result")
+    for word in ("exit status 137", "Killed", "wanted 'a result as JSON'", "run it again"):
+        assert word in found["msg"]
 
 
 def test_all_that_is_wrong_with_the_parameters_is_said_at_once(tmp_path):
