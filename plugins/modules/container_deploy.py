@@ -221,19 +221,12 @@ error:
   sample: {"cause": "exited", "what": "the container does not run", "remedy": "See its log.", "evidence": {}}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.module import run_module
 from ..module_utils.stages.container_deploy import OPTIONS, REQUIRED_IF, perform
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True, required_if=REQUIRED_IF)
-    result = perform(module.params, module.check_mode)
-    for warning in result.pop("warnings", []):
-        module.warn(warning)
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    run_module(OPTIONS, REQUIRED_IF, perform)
 
 
 if __name__ == "__main__":

@@ -394,19 +394,12 @@ error:
   sample: {"cause": "gate", "object": "slipway_shop_production_backend/green_app1_1"}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils.module import run_module
 from ..module_utils.stages.traffic_switch import OPTIONS, REQUIRED_IF, perform
 
 
 def main() -> None:
-    module = AnsibleModule(OPTIONS, supports_check_mode=True, required_if=REQUIRED_IF)
-    result = perform(module.params, module.check_mode)
-    for warning in result.pop("warnings", []):
-        module.warn(warning)
-    if result.pop("failed", False):
-        module.fail_json(**result)
-    module.exit_json(**result)
+    run_module(OPTIONS, REQUIRED_IF, perform)
 
 
 if __name__ == "__main__":

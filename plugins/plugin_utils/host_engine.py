@@ -24,7 +24,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.errors import Slipw
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.entry import UNUSABLE
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
-CONTROLLER_ONLY = ("config", "release")
+NOT_SENT = ("config", "release", "module.py")  # the controller's alone, and what needs Ansible
 PACKAGE = "slipway"
 ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
 
@@ -101,13 +101,13 @@ def checked(params: t.Mapping[str, t.Any], spec: dict[str, t.Any], required_if: 
 
 @functools.lru_cache(maxsize=1)
 def sources() -> dict[str, bytes]:
-    """The files that run on a machine: every engine that is not the controller's alone."""
+    """The files that run on a machine: every engine but those that are not sent."""
     found = {}
     for directory, directories, files in os.walk(SOURCES):
         place = os.path.relpath(directory, SOURCES)
-        directories[:] = [name for name in directories if name != "__pycache__" and name not in CONTROLLER_ONLY]
+        directories[:] = [name for name in directories if name != "__pycache__" and name not in NOT_SENT]
         for name in files:
-            if name.endswith(".py"):
+            if name.endswith(".py") and name not in NOT_SENT:
                 with open(os.path.join(directory, name), "rb") as stream:
                     found[os.path.normpath(os.path.join(PACKAGE, place, name))] = stream.read()
     return {**dict(sorted(found.items())), f"{PACKAGE}/__init__.py": b"", "run.py": LAUNCHER.encode()}

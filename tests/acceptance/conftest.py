@@ -42,14 +42,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if SOAK or any("::" in argument for argument in config.args):
         return
     matrices: dict[str, list[pytest.Item]] = {}
+    counts: dict[str, int] = {}
     for item in items:
-        if item.get_closest_marker("sample"):
+        mark = item.get_closest_marker("sample")
+        if mark is not None:
             matrices.setdefault(item.path.name, []).append(item)
+            counts[item.path.name] = mark.args[0]
     left_out: set[pytest.Item] = set()
     for name, tests in matrices.items():
-        count = max(test.get_closest_marker("sample").args[0] for test in tests)  # type: ignore[union-attr]
-        chosen = random.Random(f"{SEED} {name}").sample(tests, min(count, len(tests)))
-        left_out |= set(tests) - set(chosen)
+        left_out |= set(tests) - set(random.Random(f"{SEED} {name}").sample(tests, min(counts[name], len(tests))))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 

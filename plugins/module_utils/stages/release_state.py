@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from types import MappingProxyType
 
 from ..errors import SlipwayError
 from ..preflight.facts import gather
@@ -75,7 +76,7 @@ class Plan(t.NamedTuple):
 
     action: str
     apply: t.Callable[[], t.Any] | None = None
-    after: dict[str, t.Any] = {}  # noqa: RUF012 (never changed): what becomes of the outline
+    after: t.Mapping[str, t.Any] = MappingProxyType({})  # what becomes of the outline
 
 
 class Outline(t.NamedTuple):

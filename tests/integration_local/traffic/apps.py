@@ -21,6 +21,7 @@ def free_port() -> int:
 
 
 def until(condition: t.Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    """Look again and again: what a real proxy or program does by itself tells nobody when it is done."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import abc
 import os
 import pathlib
 import signal
@@ -22,7 +23,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch impo
 from .apps import App, free_port, get, until
 
 
-class Proxy:
+class Proxy(abc.ABC):
     """What both have in common: how the tests ask for traffic to be moved."""
 
     kind = ""
@@ -32,8 +33,9 @@ class Proxy:
         self.dir = directory
         self.root = directory / "state"
 
+    @abc.abstractmethod
     def settings(self) -> dict[str, t.Any]:
-        raise NotImplementedError
+        """Where this proxy's files are."""
 
     def provider(self, platform: str = "shop", environment: str = "production") -> Provider:
         return provider(self.kind, System(), platform=platform, environment=environment, settings=self.settings())
@@ -79,16 +81,17 @@ class Proxy:
     def configure(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         return configure(self.provider(params["platform"], params["environment"]), build_traffic(params), check=False)
 
+    @abc.abstractmethod
     def start(self) -> None:
-        raise NotImplementedError
+        """Start it; it answers when this returns."""
 
     def restart(self) -> None:
         self.stop()
         self.start()
 
+    @abc.abstractmethod
     def file(self, platform: str = "shop") -> pathlib.Path:
         """The platform's own file."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         if self.process is not None:

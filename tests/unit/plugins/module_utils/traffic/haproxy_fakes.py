@@ -187,9 +187,8 @@ class World:
         return back
 
 
-def traffic(green_port: int = 20010, blue_port: int = 20000, **changes: t.Any) -> Traffic:
-    blue = [{"name": "blue_app1_1", "address": "10.0.0.1", "port": blue_port}]
-    green = [{"name": "green_app1_1", "address": "10.0.0.1", "port": green_port}]
+def shop_traffic(backend: dict[str, t.Any], **changes: t.Any) -> Traffic:
+    """The traffic of a platform with one service, all of it to go to green."""
     return build_traffic(
         {
             "platform": "shop",
@@ -197,11 +196,17 @@ def traffic(green_port: int = 20010, blue_port: int = 20000, **changes: t.Any) -
             "bind": "*",
             "listen": 80,
             "routes": [{"path": "/", "service": "backend"}],
-            "services": {"backend": {"sides": {"blue": blue, "green": green}}},
+            "services": {"backend": backend},
             "weights": {"blue": 0, "green": 100},
             **changes,
         }
     )
+
+
+def traffic(green_port: int = 20010, blue_port: int = 20000, **changes: t.Any) -> Traffic:
+    blue = [{"name": "blue_app1_1", "address": "10.0.0.1", "port": blue_port}]
+    green = [{"name": "green_app1_1", "address": "10.0.0.1", "port": green_port}]
+    return shop_traffic({"sides": {"blue": blue, "green": green}}, **changes)
 
 
 def order(side: str, what: str) -> str:

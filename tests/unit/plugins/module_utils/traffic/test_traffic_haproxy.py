@@ -146,7 +146,12 @@ def test_a_new_service_is_gated_in_a_bridge_and_routed_with_the_weights(world: W
     world.live(BLUE)
     texts: list[str] = []
     load = world.system.on_reload
-    world.system.on_reload = lambda: (texts.append(world.file.read_text()), load())  # type: ignore[func-returns-value]
+
+    def note_and_load() -> None:
+        texts.append(world.file.read_text())
+        load()
+
+    world.system.on_reload = note_and_load
     plan = world.run(with_other())
     bridge, end = texts
     assert "/other" not in bridge and "blue_app1_1 10.0.0.1:20001 weight 0" in bridge

@@ -11,9 +11,9 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic import haproxy_config, nginx_config, structure
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Traffic
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import overlaps, parse_listening
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import wanted_weights
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.traffic.haproxy_fakes import shop_traffic
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,19 +21,7 @@ from hypothesis import strategies as st
 def traffic(**changes: t.Any) -> Traffic:
     server = {"name": "blue_app1_1", "address": "10.1.2.3", "port": 20000}
     other = {"name": "green_app1_1", "address": "fd00::1", "port": 20010}
-    backend = {"health": {"path": "/health"}, "sides": {"blue": [server], "green": [other]}}
-    return build_traffic(
-        {
-            "platform": "shop",
-            "environment": "production",
-            "bind": "*",
-            "listen": 80,
-            "routes": [{"path": "/", "service": "backend"}],
-            "services": {"backend": backend},
-            "weights": {"blue": 0, "green": 100},
-            **changes,
-        }
-    )
+    return shop_traffic({"health": {"path": "/health"}, "sides": {"blue": [server], "green": [other]}}, **changes)
 
 
 def text(wanted: Traffic, weights: dict[str, int] | None = None) -> str:
