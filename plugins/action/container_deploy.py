@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import CONTAINER_DEPLOY
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
 
 
@@ -12,4 +13,5 @@ class ActionModule(StageAction):
     """Runs container_deploy alone or as a stage of a release."""
 
     module = "slipway.deploy.container_deploy"
+    takes = CONTAINER_DEPLOY
     takes_secrets = True

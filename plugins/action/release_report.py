@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.release.report import Stage, build, foreseen, lines
 from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import registered
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
 
 display = Display()
@@ -29,7 +30,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         target, refused = plain(self._task.args["target"]), bool(self._task.args.get("refused", False))
-        stages = self._stages(target, (task_vars or {})["hostvars"])
+        stages = self._stages(target, task_vars or {})
         if self._task.check_mode and not refused:
             text = "\n".join(foreseen(target, stages))
         else:
@@ -42,11 +43,13 @@ class ActionModule(ActionBase):
         result.update(changed=False, failed=refused, msg=text)
         return result
 
-    def _stages(self, target: dict[str, t.Any], hostvars: t.Any) -> list[Stage]:
+    def _stages(self, target: dict[str, t.Any], variables: dict[str, t.Any]) -> list[Stage]:
         """The stages of this release that ran, by the results that they left (those of an earlier one may be there too)."""
         stages = []
-        for name, register in self._task.args["stages"].items():
-            results = {machine: plain(hostvars[machine].get(register)) for machine in target["machines"]}
+        registers = plain(self._task.args["stages"])
+        known = registered(variables, target["machines"], list(registers.values()))
+        for name, register in registers.items():
+            results = known[register]
             begun = [result["stage"]["started"] for result in results.values() if result and result.get("stage")]
             if begun and min(begun) >= float(target["started"]):
                 stages.append(Stage(judge(name, results), results))

@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible.utils.display import Display
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import same_process
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import (
     StageAction,
@@ -26,6 +27,7 @@ class ActionModule(StageAction):
     """Runs release_state; C(read) waits up to C(wait) seconds for a live foreign lease, with a countdown."""
 
     module = "slipway.deploy.release_state"
+    takes = RELEASE_STATE
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         if self._task.args.get("state", "read") != "read":

@@ -10,7 +10,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge, moved
-from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
+from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import registered
 
 
 class ActionModule(ActionBase):
@@ -26,8 +26,9 @@ class ActionModule(ActionBase):
         for name in ("stage", "register", "machines"):
             if name not in args:
                 raise AnsibleActionFail(f"release_verdict: {name} is required")
-        hostvars = (task_vars or {})["hostvars"]
-        results = {str(machine): plain(hostvars[machine].get(args["register"])) for machine in args["machines"]}
+        read = args.get("read")
+        known = registered(task_vars or {}, args["machines"], [args["register"], *([read] if read else [])])
+        results = known[args["register"]]
         verdict = judge(str(args["stage"]), results, majority=bool(args.get("majority", False)))
         result.update(
             changed=False,
@@ -37,8 +38,6 @@ class ActionModule(ActionBase):
             seconds=round(verdict.seconds, 3),
             blames_version=verdict.blames_version,
         )
-        if args.get("read"):
-            result["moved"] = moved(
-                {machine: plain(hostvars[machine].get(args["read"])) for machine in results}, results
-            )
+        if read:
+            result["moved"] = moved(known[read], results)
         return result

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import TRAFFIC_SWITCH
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
 
 
@@ -12,3 +13,4 @@ class ActionModule(StageAction):
     """Runs traffic_switch alone or as a stage of a release."""
 
     module = "slipway.deploy.traffic_switch"
+    takes = TRAFFIC_SWITCH

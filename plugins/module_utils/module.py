@@ -9,14 +9,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .stages.arguments import Arguments
+
 
 def run_module(
-    options: dict[str, t.Any],
-    required_if: t.Sequence[t.Any],
+    arguments: Arguments,
     perform: t.Callable[[dict[str, t.Any], bool], dict[str, t.Any]],
 ) -> t.NoReturn:
     """Call C(perform) with parameters and check mode, show its warnings, and exit by its C(failed)."""
-    module = AnsibleModule(options, supports_check_mode=True, required_if=required_if)
+    module = AnsibleModule(arguments.options, supports_check_mode=True, required_if=arguments.required_if)
     result = perform(module.params, module.check_mode)
     for warning in result.pop("warnings", []):
         module.warn(warning)

@@ -222,11 +222,12 @@ error:
 """
 
 from ..module_utils.module import run_module
-from ..module_utils.stages.container_deploy import OPTIONS, REQUIRED_IF, perform
+from ..module_utils.stages.arguments import CONTAINER_DEPLOY
+from ..module_utils.stages.container_deploy import perform
 
 
 def main() -> None:
-    run_module(OPTIONS, REQUIRED_IF, perform)
+    run_module(CONTAINER_DEPLOY, perform)
 
 
 if __name__ == "__main__":

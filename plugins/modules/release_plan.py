@@ -61,13 +61,16 @@ action:
   returned: success
   type: str
   sample: release
-first:
-  description: Course (V(forward), V(settle), V(undo) or V(close)) and target of an interrupted release; null when there is none.
+course:
+  description: V(forward), V(settle), V(undo) or V(close) for an interrupted release; empty when there is none.
   returned: success
-  type: dict
-  sample: null
+  type: str
+  sample: ""
 target:
-  description: All that the stages of the release need; frozen in the journals at the decision. Null unless RV(action=release).
+  description:
+    - All that the stages need, of the interrupted release or of the one asked for. The latter is frozen in the journals
+      at its decision.
+    - Null with RV(action=nothing).
   returned: success
   type: dict
   sample: {id: 1.1.0-20261123T121400Z-3fa9, version: 1.1.0, side: green, live_side: blue}

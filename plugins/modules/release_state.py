@@ -250,11 +250,12 @@ error:
 """
 
 from ..module_utils.module import run_module
-from ..module_utils.stages.release_state import OPTIONS, REQUIRED_IF, perform
+from ..module_utils.stages.arguments import RELEASE_STATE
+from ..module_utils.stages.release_state import perform
 
 
 def main() -> None:
-    run_module(OPTIONS, REQUIRED_IF, perform)
+    run_module(RELEASE_STATE, perform)
 
 
 if __name__ == "__main__":

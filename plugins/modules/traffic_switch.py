@@ -395,11 +395,12 @@ error:
 """
 
 from ..module_utils.module import run_module
-from ..module_utils.stages.traffic_switch import OPTIONS, REQUIRED_IF, perform
+from ..module_utils.stages.arguments import TRAFFIC_SWITCH
+from ..module_utils.stages.traffic_switch import perform
 
 
 def main() -> None:
-    run_module(OPTIONS, REQUIRED_IF, perform)
+    run_module(TRAFFIC_SWITCH, perform)
 
 
 if __name__ == "__main__":

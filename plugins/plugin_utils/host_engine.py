@@ -21,10 +21,11 @@ import zipfile
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import Arguments
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.entry import UNUSABLE
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
-NOT_SENT = ("config", "release", "module.py")  # the controller's alone, and what needs Ansible
+NOT_SENT = ("config", "release", "module.py", "arguments.py")  # the controller's alone, and what needs Ansible
 PACKAGE = "slipway"
 ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
 
@@ -88,12 +89,12 @@ def answer(done: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return {"failed": True, **error.result()}
 
 
-def checked(params: t.Mapping[str, t.Any], spec: dict[str, t.Any], required_if: list[t.Any]) -> dict[str, t.Any]:
+def checked(params: t.Mapping[str, t.Any], takes: Arguments) -> dict[str, t.Any]:
     """Parameters as a module would have them: typed, with every default.
 
     :raises ValueError: what is wrong with them, all of it.
     """
-    result = ArgumentSpecValidator(spec, required_if=required_if).validate(dict(params))
+    result = ArgumentSpecValidator(takes.options, required_if=takes.required_if).validate(dict(params))
     if result.error_messages:
         raise ValueError("; ".join(result.error_messages))
     return t.cast("dict[str, t.Any]", result.validated_parameters)

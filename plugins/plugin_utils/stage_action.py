@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import getpass
-import importlib
 import json
 import os
 import socket
@@ -21,16 +20,16 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import Arguments
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_secrets
-
-STAGES = "ansible_collections.slipway.deploy.plugins.module_utils.stages"
 
 
 class StageAction(ActionBase):
     """Run a module of the collection as one stage of a release, or alone when no release is given."""
 
     module: t.ClassVar[str]
+    takes: t.ClassVar[Arguments]
     takes_secrets: t.ClassVar[bool] = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -70,9 +69,8 @@ class StageAction(ActionBase):
         if not python or not self._pipelined():
             return None
         name = self.module.rpartition(".")[2]
-        stage = importlib.import_module(f"{STAGES}.{name}")
         try:
-            params = checked(plain(args), stage.OPTIONS, stage.REQUIRED_IF)
+            params = checked(plain(args), self.takes)
         except ValueError as error:
             return {"failed": True, "msg": str(error), "error": {"cause": "invalid"}}
         engine = HostEngine(self._execute, python, params["root"])

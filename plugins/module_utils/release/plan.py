@@ -18,9 +18,9 @@ from .target import OTHER, Live, Target, from_config, from_kept
 class Plan(t.NamedTuple):
     """What this run does, in the words of the role that does it."""
 
-    action: str  # finish, release, nothing
-    first: t.Optional[dict[str, t.Any]]  # course and target of an interrupted release
-    target: t.Optional[Target]
+    action: str  # finish (an interrupted release comes first), release, nothing
+    course: str  # of the one that is finished
+    target: t.Optional[Target]  # of the one that is finished or released
     takeover: list[dict[str, t.Any]]  # leases whose holder is gone
     say: list[str]  # for the terminal
 
@@ -55,9 +55,9 @@ def decide(
         raise refused(goal, problems)
     if _is_live_already(target, fleet, live):
         where = f"{target['platform']}/{target['environment']}"
-        return Plan("nothing", None, None, [], [f"{where}: {target['version']} is live on {live.side} already"])
+        return Plan("nothing", "", None, [], [f"{where}: {target['version']} is live on {live.side} already"])
     named = _named(target, fleet, now, suffix)
-    return Plan("release", None, named, fleet.takeover(), _said(named, live))
+    return Plan("release", "", named, fleet.takeover(), _said(named, live))
 
 
 def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:
@@ -108,7 +108,7 @@ def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> P
     say = [
         f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}"
     ]
-    return Plan("finish", {"course": left.course, "target": target}, None, fleet.takeover(), say)
+    return Plan("finish", left.course, target, fleet.takeover(), say)
 
 
 def _close(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Plan:
@@ -124,7 +124,7 @@ def _close(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Pl
         about={key: target[key] for key in ("version", "identity", "side", "live_side")},
     )
     say = [f"release {left.id} was interrupted ({left.why}): close its journal on {', '.join(left.machines)}"]
-    return Plan("finish", {"course": left.course, "target": target}, None, fleet.takeover(), say)
+    return Plan("finish", left.course, target, fleet.takeover(), say)
 
 
 def _bare_target(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Target:

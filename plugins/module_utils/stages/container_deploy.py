@@ -19,45 +19,11 @@ from ..errors import SlipwayError
 from ..state.machine import Machine, ReleaseToken
 from ..system import System
 
-RELEASE_OPTIONS = {
-    "id": {"type": "str", "required": True},
-    "token": {"type": "int", "required": True, "no_log": False},
-    "holder": {"type": "dict", "default": {}},
-    "stage": {"type": "str"},
-    "deadline": {"type": "float", "default": 900},
-    "spec": {"type": "dict"},
-    "diagnosis": {"type": "list", "elements": "raw", "default": []},
-    "mark_bad": {"type": "bool", "default": False},
-}
-OPTIONS = {
-    "platform": {"type": "str", "required": True},
-    "environment": {"type": "str", "required": True},
-    "state": {
-        "type": "str",
-        "choices": ["observed", "prepared", "decided", "settled", "reverted"],
-        "default": "prepared",
-    },
-    "side": {"type": "str", "choices": ["blue", "green"]},
-    "live_side": {"type": "str"},
-    "release": {"type": "dict", "options": RELEASE_OPTIONS},
-    "version": {"type": "str", "default": ""},
-    "identity": {"type": "str", "default": ""},
-    "publish": {"type": "str", "default": "0.0.0.0"},
-    "services": {"type": "dict", "default": {}},
-    "secrets": {"type": "str", "default": "", "no_log": True},
-    "keep": {"type": "int", "default": 3},
-    "kept_release": {"type": "str", "default": ""},
-    "images": {"type": "list", "elements": "str", "default": []},
-    "root": {"type": "path", "default": "/var/lib/slipway"},
-}
-
-REQUIRED_IF = [("state", state, ("side",)) for state in ("prepared", "decided", "settled", "reverted")]
-
 
 def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
-    :param params: by OPTIONS, with every default filled in.
+    :param params: by C(arguments.CONTAINER_DEPLOY), with every default filled in.
     """
     secrets: dict[str, str] = {}
     try:

@@ -18,55 +18,6 @@ from ..system import System
 
 RECORDING = 10.0  # seconds that writing an outcome may take
 
-OPTIONS = {
-    "platform": {"type": "str", "required": True},
-    "environment": {"type": "str", "required": True},
-    "state": {
-        "type": "str",
-        "choices": [
-            "read",
-            "granted",
-            "withdrawn",
-            "released",
-            "recorded",
-            "unlocked",
-            "journal_repaired",
-            "marked_bad",
-            "forgiven",
-        ],
-        "default": "read",
-    },
-    "release": {
-        "type": "dict",
-        "options": {
-            "id": {"type": "str", "required": True},
-            "token": {"type": "int", "required": True, "no_log": False},
-            "holder": {"type": "dict", "default": {}},
-        },
-    },
-    "about": {"type": "dict", "default": {}},
-    "duration": {"type": "float", "default": 60},
-    "takeover": {"type": "list", "elements": "dict", "default": []},
-    "break_glass": {"type": "bool", "default": False},
-    "outcome": {"type": "str", "choices": ["succeeded", "reverted", "failed"]},
-    "diagnosis": {"type": "dict", "default": {}},
-    "identity": {"type": "str"},
-    "version": {"type": "str", "default": ""},
-    "why": {"type": "str", "default": ""},
-    "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy"], "default": []},
-    "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
-    "images": {"type": "list", "elements": "str", "default": []},
-    "ports": {"type": "list", "elements": "int", "default": []},
-    "docker_root": {"type": "path", "default": "/var/lib/docker"},
-    "wait": {"type": "float", "default": 0},
-    "root": {"type": "path", "default": "/var/lib/slipway"},
-}
-REQUIRED_IF = [
-    ("state", "recorded", ("outcome",)),
-    ("state", "marked_bad", ("identity",)),
-    ("state", "forgiven", ("identity",)),
-]
-
 NOBODY = "none"
 Params = t.Mapping[str, t.Any]
 
@@ -95,7 +46,7 @@ class Outline(t.NamedTuple):
 def perform(params: Params, check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
-    :param params: by OPTIONS, with every default filled in.
+    :param params: by C(arguments.RELEASE_STATE), with every default filled in.
     """
     try:
         return run(params, System(), check)

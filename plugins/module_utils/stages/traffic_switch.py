@@ -11,7 +11,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from ..traffic.factory import PROVIDERS, provider
+from ..traffic.factory import provider
 from ..traffic.options import build_traffic
 from ..traffic.structure import masked
 from ..traffic.switch import Drain, Watch, configure, switch
@@ -31,68 +31,11 @@ SETTINGS = (
 
 Params = t.Mapping[str, t.Any]
 
-OPTIONS: dict[str, t.Any] = {
-    "platform": {"type": "str", "required": True},
-    "environment": {"type": "str", "required": True},
-    "provider": {"type": "str", "choices": list(PROVIDERS), "default": "haproxy"},
-    "state": {"type": "str", "choices": ["observed", "configured", "switched"], "default": "switched"},
-    "proxy": {"type": "bool", "default": True},
-    "listen": {"type": "int", "default": 80},
-    "bind": {"type": "str", "default": "*"},
-    "routes": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {
-            "path": {"type": "str", "default": "/"},
-            "service": {"type": "str", "required": True},
-            "host": {"type": "str"},
-        },
-    },
-    "services": {"type": "dict", "default": {}},
-    "weights": {
-        "type": "dict",
-        "options": {"blue": {"type": "int", "default": 0}, "green": {"type": "int", "default": 0}},
-    },
-    "gate": {"type": "float", "default": 30.0},
-    "watch": {
-        "type": "dict",
-        "options": {
-            "bake": {"type": "float", "default": 10.0},
-            "interval": {"type": "float", "default": 0.5},
-            "max_error_ratio": {"type": "float", "default": 0.02},
-            "min_requests": {"type": "int", "default": 50},
-        },
-    },
-    "revert_on_watch": {"type": "bool", "default": True},
-    "drain": {"type": "dict", "options": {"deadline": {"type": "float", "default": 10.0}}},
-    "release": {
-        "type": "dict",
-        "options": {
-            "id": {"type": "str", "required": True},
-            "token": {"type": "int", "required": True, "no_log": False},
-            "holder": {"type": "dict", "default": {}},
-            "stage": {"type": "str", "default": "shift"},
-            "deadline": {"type": "float", "required": True},
-        },
-    },
-    "root": {"type": "path", "default": "/var/lib/slipway"},
-    "config_dir": {"type": "path"},
-    "main_config": {"type": "path"},
-    "socket": {"type": "path"},
-    "include_file": {"type": "path"},
-    "pid_file": {"type": "path"},
-    "log_dir": {"type": "path"},
-    "check_command": {"type": "list", "elements": "str"},
-    "reload_command": {"type": "list", "elements": "str"},
-}
-REQUIRED_IF: list[t.Any] = []
-
 
 def perform(params: Params, check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
-    :param params: by OPTIONS, with every default filled in.
+    :param params: by C(arguments.TRAFFIC_SWITCH), with every default filled in.
     """
     system = System()
     try:

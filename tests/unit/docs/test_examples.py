@@ -177,8 +177,8 @@ def specification(module: str) -> dict[str, t.Any]:
     python = importlib.import_module(f"ansible_collections.slipway.deploy.plugins.modules.{module}")
     if hasattr(python, "argument_spec"):
         return python.argument_spec()
-    if hasattr(python, "OPTIONS"):
-        return python.OPTIONS
+    if hasattr(python, module.upper()):
+        return getattr(python, module.upper()).options
     options = yaml.safe_load(python.DOCUMENTATION).get("options") or {}
     return {name: plain_spec(option) for name, option in options.items()}
 

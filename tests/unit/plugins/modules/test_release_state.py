@@ -11,6 +11,7 @@ import pytest
 import yaml
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state as module
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine
 from ansible_collections.slipway.deploy.plugins.modules.release_state import DOCUMENTATION
@@ -32,7 +33,7 @@ class Bench:
         self.machine = Machine(self.system, root=self.root, platform="shop", environment="production")
 
     def run(self, state, check=False, **options):
-        params = {name: option.get("default") for name, option in module.OPTIONS.items()}
+        params = {name: option.get("default") for name, option in RELEASE_STATE.options.items()}
         params.update(platform="shop", environment="production", root=self.root, state=state, **options)
         return module.run(params, self.system, check)
 
@@ -52,7 +53,7 @@ def bench(tmp_path):
 
 def test_options_and_documentation_are_the_same():
     documented = yaml.safe_load(DOCUMENTATION)["options"]
-    compare(documented, module.OPTIONS)
+    compare(documented, RELEASE_STATE.options)
 
 
 def compare(documented, options):

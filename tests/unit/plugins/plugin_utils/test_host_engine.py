@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.plugin_utils import host_engine
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, answer, checked
 from hypothesis import given
@@ -36,7 +37,7 @@ def engine_in(root, shell=None):
 
 def read(root):
     given = {"platform": "shop", "environment": "test", "root": str(root)}
-    return checked(given, release_state.OPTIONS, release_state.REQUIRED_IF)
+    return checked(given, RELEASE_STATE)
 
 
 def files(root):
@@ -159,6 +160,6 @@ def test_a_stage_that_was_killed_is_told_with_its_status_and_what_to_do():
 
 def test_all_that_is_wrong_with_the_parameters_is_said_at_once(tmp_path):
     with pytest.raises(ValueError, match=r"environment.*|state") as caught:
-        checked({"platform": "shop", "state": "gone"}, release_state.OPTIONS, release_state.REQUIRED_IF)
+        checked({"platform": "shop", "state": "gone"}, RELEASE_STATE)
     assert "environment" in str(caught.value)
     assert "state" in str(caught.value)

@@ -11,6 +11,7 @@ import json
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import container_deploy
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import CONTAINER_DEPLOY
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.container.fakes import World
 
@@ -27,7 +28,7 @@ def stage(tmp_path, monkeypatch):
     machine.grant(TOKEN, 60.0)
 
     def run(state, *, check=False, release=None, services=None):
-        params = {name: option.get("default") for name, option in container_deploy.OPTIONS.items()}
+        params = {name: option.get("default") for name, option in CONTAINER_DEPLOY.options.items()}
         given = {
             "id": TOKEN.id,
             "token": TOKEN.token,

@@ -195,8 +195,8 @@ def open_release(*stages, decided=True, **about):
 
 def test_an_interrupted_release_without_decision_is_undone_and_no_balancer_touched():
     found = plan(fleet(released(), open_release("prepare", decided=False)), slipway_version="1.2.0")
-    target = found.first["target"]
-    assert (found.action, found.first["course"]) == ("finish", "undo")
+    target = found.target
+    assert (found.action, found.course) == ("finish", "undo")
     assert (target["id"], target["side"], target["live_side"]) == ("1.1.0-id", "green", "blue")
     assert target["traffic_may_have_moved"] is False
     assert target["majority"] is True
@@ -204,27 +204,27 @@ def test_an_interrupted_release_without_decision_is_undone_and_no_balancer_touch
 
 def test_an_interrupted_release_with_decision_is_finished_with_what_was_frozen():
     found = plan(fleet(released(), open_release("prepare", "decision")), slipway_version="1.2.0")
-    assert found.first["course"] == "forward"
-    assert found.first["target"]["version"] == "1.1.0"
+    assert found.course == "forward"
+    assert found.target["version"] == "1.1.0"
 
 
 def test_a_release_that_had_begun_to_settle_only_goes_on():
     machines = fleet(released(), open_release("prepare", "decision", "shift", "settle"))
-    assert plan(machines).first["course"] == "settle"
+    assert plan(machines).course == "settle"
 
 
 def test_a_decided_release_is_undone_on_the_rest_when_a_host_is_away():
     machines = fleet(released(), open_release("prepare", "decision"), changes={"app2": None})
     found = plan(machines)
-    assert found.first["course"] == "undo"
-    assert found.first["target"]["machines"] == ["app1", "lb1"]
+    assert found.course == "undo"
+    assert found.target["machines"] == ["app1", "lb1"]
 
 
 def test_neither_side_is_stopped_while_a_balancer_of_a_decided_release_is_away():
     machines = fleet(released(), open_release("prepare", "decision", "shift"), changes={"lb1": None})
     error = refusal(machines)
     assert (error.cause, error.obj) == ("balancer_away", "lb1")
-    assert plan(machines, slipway_break_glass=True).first["course"] == "undo"
+    assert plan(machines, slipway_break_glass=True).course == "undo"
 
 
 def test_an_inventory_without_a_machine_of_the_interrupted_release_is_refused():
@@ -246,6 +246,6 @@ def test_a_release_that_was_overtaken_is_closed_where_it_is_open_and_nothing_els
     machines = fleet(
         released(), newer, live="green", changes={"app2": {"releases": (released(), open_release("prepare"))}}
     )
-    first = plan(machines).first
-    assert (first["course"], first["target"]["id"], first["target"]["machines"]) == ("close", "1.1.0-id", ["app2"])
-    assert first["target"]["traffic_may_have_moved"] is False
+    found = plan(machines)
+    assert (found.course, found.target["id"], found.target["machines"]) == ("close", "1.1.0-id", ["app2"])
+    assert found.target["traffic_may_have_moved"] is False

@@ -9,7 +9,9 @@ import shlex
 import typing as t
 
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import TRAFFIC_SWITCH
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic import haproxy_config, nginx_config, structure
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import PROVIDERS
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import overlaps, parse_listening
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import wanted_weights
@@ -185,3 +187,7 @@ def test_proc_may_say_anything(anything: str) -> None:
 )
 def test_addresses_overlap_when_equal_or_all(one: str, other: str, wanted: bool) -> None:
     assert [overlaps(*pair) for pair in ((one, other), (other, one))] == [wanted, wanted]
+
+
+def test_the_module_takes_every_provider_that_the_factory_makes():
+    assert tuple(TRAFFIC_SWITCH.options["provider"]["choices"]) == PROVIDERS

@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules of the stages take (private to the collection).
+
+Apart from what they do: a controller reads only this, once, and every task that it forks has it.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Arguments(t.NamedTuple):
+    """What C(AnsibleModule) and its validator are given."""
+
+    options: dict[str, t.Any]
+    required_if: list[t.Any]
+
+
+RELEASE_STATE = Arguments(
+    options={
+        "platform": {"type": "str", "required": True},
+        "environment": {"type": "str", "required": True},
+        "state": {
+            "type": "str",
+            "choices": [
+                "read",
+                "granted",
+                "withdrawn",
+                "released",
+                "recorded",
+                "unlocked",
+                "journal_repaired",
+                "marked_bad",
+                "forgiven",
+            ],
+            "default": "read",
+        },
+        "release": {
+            "type": "dict",
+            "options": {
+                "id": {"type": "str", "required": True},
+                "token": {"type": "int", "required": True, "no_log": False},
+                "holder": {"type": "dict", "default": {}},
+            },
+        },
+        "about": {"type": "dict", "default": {}},
+        "duration": {"type": "float", "default": 60},
+        "takeover": {"type": "list", "elements": "dict", "default": []},
+        "break_glass": {"type": "bool", "default": False},
+        "outcome": {"type": "str", "choices": ["succeeded", "reverted", "failed"]},
+        "diagnosis": {"type": "dict", "default": {}},
+        "identity": {"type": "str"},
+        "version": {"type": "str", "default": ""},
+        "why": {"type": "str", "default": ""},
+        "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy"], "default": []},
+        "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
+        "images": {"type": "list", "elements": "str", "default": []},
+        "ports": {"type": "list", "elements": "int", "default": []},
+        "docker_root": {"type": "path", "default": "/var/lib/docker"},
+        "wait": {"type": "float", "default": 0},
+        "root": {"type": "path", "default": "/var/lib/slipway"},
+    },
+    required_if=[
+        ("state", "recorded", ("outcome",)),
+        ("state", "marked_bad", ("identity",)),
+        ("state", "forgiven", ("identity",)),
+    ],
+)
+
+_RELEASE = {
+    "id": {"type": "str", "required": True},
+    "token": {"type": "int", "required": True, "no_log": False},
+    "holder": {"type": "dict", "default": {}},
+    "stage": {"type": "str"},
+    "deadline": {"type": "float", "default": 900},
+    "spec": {"type": "dict"},
+    "diagnosis": {"type": "list", "elements": "raw", "default": []},
+    "mark_bad": {"type": "bool", "default": False},
+}
+CONTAINER_DEPLOY = Arguments(
+    options={
+        "platform": {"type": "str", "required": True},
+        "environment": {"type": "str", "required": True},
+        "state": {
+            "type": "str",
+            "choices": ["observed", "prepared", "decided", "settled", "reverted"],
+            "default": "prepared",
+        },
+        "side": {"type": "str", "choices": ["blue", "green"]},
+        "live_side": {"type": "str"},
+        "release": {"type": "dict", "options": _RELEASE},
+        "version": {"type": "str", "default": ""},
+        "identity": {"type": "str", "default": ""},
+        "publish": {"type": "str", "default": "0.0.0.0"},
+        "services": {"type": "dict", "default": {}},
+        "secrets": {"type": "str", "default": "", "no_log": True},
+        "keep": {"type": "int", "default": 3},
+        "kept_release": {"type": "str", "default": ""},
+        "images": {"type": "list", "elements": "str", "default": []},
+        "root": {"type": "path", "default": "/var/lib/slipway"},
+    },
+    required_if=[("state", state, ("side",)) for state in ("prepared", "decided", "settled", "reverted")],
+)
+
+TRAFFIC_SWITCH = Arguments(
+    options={
+        "platform": {"type": "str", "required": True},
+        "environment": {"type": "str", "required": True},
+        "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
+        "state": {"type": "str", "choices": ["observed", "configured", "switched"], "default": "switched"},
+        "proxy": {"type": "bool", "default": True},
+        "listen": {"type": "int", "default": 80},
+        "bind": {"type": "str", "default": "*"},
+        "routes": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "path": {"type": "str", "default": "/"},
+                "service": {"type": "str", "required": True},
+                "host": {"type": "str"},
+            },
+        },
+        "services": {"type": "dict", "default": {}},
+        "weights": {
+            "type": "dict",
+            "options": {"blue": {"type": "int", "default": 0}, "green": {"type": "int", "default": 0}},
+        },
+        "gate": {"type": "float", "default": 30.0},
+        "watch": {
+            "type": "dict",
+            "options": {
+                "bake": {"type": "float", "default": 10.0},
+                "interval": {"type": "float", "default": 0.5},
+                "max_error_ratio": {"type": "float", "default": 0.02},
+                "min_requests": {"type": "int", "default": 50},
+            },
+        },
+        "revert_on_watch": {"type": "bool", "default": True},
+        "drain": {"type": "dict", "options": {"deadline": {"type": "float", "default": 10.0}}},
+        "release": {
+            "type": "dict",
+            "options": {
+                "id": {"type": "str", "required": True},
+                "token": {"type": "int", "required": True, "no_log": False},
+                "holder": {"type": "dict", "default": {}},
+                "stage": {"type": "str", "default": "shift"},
+                "deadline": {"type": "float", "required": True},
+            },
+        },
+        "root": {"type": "path", "default": "/var/lib/slipway"},
+        "config_dir": {"type": "path"},
+        "main_config": {"type": "path"},
+        "socket": {"type": "path"},
+        "include_file": {"type": "path"},
+        "pid_file": {"type": "path"},
+        "log_dir": {"type": "path"},
+        "check_command": {"type": "list", "elements": "str"},
+        "reload_command": {"type": "list", "elements": "str"},
+    },
+    required_if=[],
+)
