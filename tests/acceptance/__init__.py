@@ -17,5 +17,6 @@ How to write one:
   open inside a test. No test sleeps, retries, is skipped, or asserts how long something takes.
 
 ``SLIPWAY_KEEP_LAB=1`` leaves the lab up at the end, and the next run starts with it. The lab's name is ``acceptance``
-(``SLIPWAY_LAB`` for another). ``SLIPWAY_RATE`` is how many requests a second the tests under load send (150).
+(``SLIPWAY_LAB`` for another). ``SLIPWAY_RATE`` is how many requests a second the tests under load send
+(250, in a soak 500).
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from tests.lab.load import LoadRun, Result
+from tests.lab.load import SHOP, LoadRun, Result
 
 from . import books, check
 from .conftest import MakeFleet
@@ -18,6 +18,10 @@ from .settings import RATE, services
 
 ROUTES = [{"path": "/api", "service": "backend"}, {"path": "/", "service": "frontend"}]
 
+# As many kept connections as so many customers would have (on a few, requests would only wait for each other), and
+# customers who wait: two processors are all that program, database, load and release have.
+CUSTOMERS = SHOP._replace(connections=max(20, RATE // 5), in_flight=10 * RATE, timeout=30.0)
+
 Record = t.Callable[[str, object], None]
 
 
@@ -25,7 +29,7 @@ def test_no_request_is_lost_by_a_release_and_its_rollback(fleet: Fleet, record_p
     """Guarantees 1, 5 and 9, by HAProxy: pages, assets, orders, uploads, slow requests, WebSockets and streams."""
     check.succeeded(fleet.deploy("1.0.0"))
     before, old_assets = books.stats(fleet), books.assets(fleet)
-    with LoadRun(fleet.url, rate=RATE) as load:
+    with LoadRun(fleet.url, rate=RATE, profile=CUSTOMERS) as load:
         check.succeeded(fleet.deploy("1.1.0"))
         statuses = books.asset_statuses(fleet, set(old_assets) - set(books.assets(fleet)))
         check.succeeded(fleet.rollback())
@@ -45,7 +49,7 @@ def test_nginx_loses_nothing_but_idle_connections(make_fleet: MakeFleet, record_
     shell(fleet.lab, "lb2", "systemctl start nginx")
     check.succeeded(fleet.deploy("1.0.0"))
     before = books.stats(fleet)
-    with LoadRun(fleet.url, rate=RATE) as load:
+    with LoadRun(fleet.url, rate=RATE, profile=CUSTOMERS) as load:
         check.succeeded(fleet.deploy("1.1.0"))
         result = load.stop()
     check.all_on(fleet, "1.1.0")
@@ -60,7 +64,9 @@ def nothing_lost(result: Result, record_property: Record) -> None:
     ends = collections.Counter((one["kind"], one["end"]) for one in result.sessions)
     record_property("requests", result.requests)
     record_property("ends", dict(ends))
+    whole = result.window()
     print(f"{result.requests} requests, {result.failed} failed, {result.stale_idle} stale idle; streams ended: {ends}")
+    print(f"p50 {whole.p50:.3f} s, p99 {whole.p99:.3f} s, longest gap {whole.longest_gap:.3f} s")
     assert result.failed == 0, (result.causes, result.failures[:5])
     assert {end for kind, end in ends if kind == "ws"} <= {"1001", "run_over"}, ends
     assert ends["ws", "1001"] > 0, ends

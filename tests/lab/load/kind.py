@@ -20,8 +20,9 @@ from .profile import Profile, RequestSpec
 from .reply import Reply
 from .target import Target
 
-# Repeating one of these changes nothing (RFC 9110, 9.2.2); POST is never repeated.
+# Repeating one of these changes nothing (RFC 9110, 9.2.2); a POST is repeated only when it says how it is known again.
 REPEATABLE = ("GET", "HEAD", "OPTIONS")
+KEY = "Idempotency-Key"
 
 
 class Assets:
@@ -99,6 +100,7 @@ class Kind:
         numbered = "{n}" in "".join((self._path, self._body.decode(), *self._headers.values()))
         self._fixed = not (spec.asset or spec.upload or numbered)
         self._ready: dict[bool, tuple[str, t.Sequence[bytes]]] = {}
+        self._repeatable = spec.method in REPEATABLE or KEY in spec.headers
 
     def call(self, n: int, scheduled: float, fresh: bool, draw: random.Random) -> Call:
         """The request number C(n) of the schedule.
@@ -112,7 +114,7 @@ class Kind:
             url, parts = self._build(n, fresh, token, draw)
             if self._fixed:
                 self._ready[fresh] = (url, parts)
-        return Call(self._number, scheduled, url, parts, fresh, self.spec.method in REPEATABLE, token)
+        return Call(self._number, scheduled, url, parts, fresh, self._repeatable, token)
 
     def check(self, call: Call, reply: Reply) -> None:
         """Checks a reply.

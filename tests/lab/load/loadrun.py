@@ -39,7 +39,7 @@ class LoadRun:
     :param weights: other weights and counts for kinds of the profile.
     :param headers: for every request, such as C(Host).
     :param out: the JSON file to write; C(None): in a temporary directory that goes with this object.
-    :param stale_retry: repeat a GET once whose kept connection died before one byte of reply.
+    :param stale_retry: repeat a request once that may be repeated and whose kept connection died before one byte of reply.
     :param duration: seconds; C(None) until RV(stop).
     :param seed: of the draws; C(None) for a new one.
     """

@@ -101,6 +101,17 @@ def test_a_stale_get_is_repeated_once_and_both_attempts_are_recorded(fault: str)
     assert len(shop.heads) == 60 + stale
 
 
+@pytest.mark.parametrize(("key", "repeated"), [({}, False), ({"Idempotency-Key": "{run}-{n}"}, True)])
+def test_a_stale_post_is_repeated_only_when_it_has_an_idempotency_key(key: dict[str, str], repeated: bool) -> None:
+    shop = Shop({GET.path: ("stale_reset", 4)})
+    post = GET._replace(method="POST", headers=key)
+    runner = run(shop, Profile((post,), fresh=0.0, connections=4))
+    stale = shop.committed["stale_reset"]
+    assert stale > 0
+    wanted = (0, stale) if repeated else (stale, 0)
+    assert (runner.recorder.failed, runner.recorder.stale_idle) == wanted
+
+
 @pytest.mark.parametrize(("fault", "cause"), [("stale_close", "closed"), ("stale_reset", "reset")])
 def test_without_the_repeat_a_stale_get_is_a_failure(fault: str, cause: str) -> None:
     shop = Shop({GET.path: (fault, 4)})
