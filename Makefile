@@ -33,7 +33,7 @@ unit: environment ## Unit tests (seconds)
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
 	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap
 	@$(RUN)/python -m tests.lab engine
-	@$(RUN)/python -m pytest -q tests/integration_local tests/lab
+	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
 
 packaging: ## The built tarball, installed into an empty directory; what must not be in the repository
 	@tools/bootstrap.sh venv packaging requirements/packaging.txt

@@ -167,11 +167,12 @@ def test_reverting_stops_the_new_side_and_gives_the_work_back(site):
 
 
 def test_a_worker_that_ends_at_once_is_refused_although_its_restart_policy_starts_it_again(site, monkeypatch):
-    monkeypatch.setattr(sides, "WORKER_MINIMUM", 30.0)  # its Python may take a while to come up on a busy machine
     site.release("blue", "r1", {"job": site.worker(1)})
     services = {"job": site.worker(2, env={"MODE": "exit"})}
     site.run("prepared", "green", "r2", services)
-    assert failure(site, "decided", "green", "r2", services).cause == "exited"
+    with monkeypatch.context() as patch:
+        patch.setattr(sides, "WORKER_MINIMUM", 30.0)  # its Python may take a while to come up on a busy machine
+        assert failure(site, "decided", "green", "r2", services).cause == "exited"
     site.run("reverted", "green", "r2", services)
     assert seen(site)["job-r1-1"] == ("running", "always")
     assert seen(site)["job-r2-1"] == ("exited", "no")

@@ -35,7 +35,8 @@ class Plan(t.NamedTuple):
     :param rate: requests a second, begun on schedule whatever became of those before.
     :param duration: seconds; C(None) until it is stopped.
     :param seed: of the draws (kinds, assets, fresh connections).
-    :param stale_retry: repeat a request that may be repeated and whose kept connection died before one byte of reply (see RV(Client)).
+    :param stale_retry: repeat, where it may be, a request whose kept connection died before one byte of reply (see
+        RV(Client)).
     """
 
     target: Target
