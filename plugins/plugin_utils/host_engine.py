@@ -46,19 +46,25 @@ class HostEngine:
     """The engines of this collection on one machine.
 
     :param execute: runs a command there (command, standard input): C(rc), C(stdout), C(stderr).
-    :param python: the interpreter there.
+    :param python: the interpreter there, with the environment before it.
     :param root: the directory of the state of all platforms.
     """
 
     def __init__(self, execute: t.Callable[[str, bytes], t.Mapping[str, t.Any]], python: str, root: str) -> None:
         self._execute = execute
         self._python = python
-        self._directory = os.path.join(root, "engine", digest())
+        self._parent = os.path.join(root, "engine")
+        self._directory = os.path.join(self._parent, digest())
 
     def run(self, module: str, params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any] | None:
-        """What the module would return; None where the engines are not installed."""
+        """What the module would return; None where the engines are not installed, or somebody else could change them.
+
+        Who acts runs only what belongs to nobody else: a directory of a lesser user would lend that user these rights.
+        """
         order = json.dumps({"module": module, "params": params, "check": check})
-        done = self._execute(f"{self._python} {shlex.quote(self._directory)}/run.py", order.encode())
+        parent, directory = shlex.quote(self._parent), shlex.quote(self._directory)
+        own = f"[ -O {parent} ] && [ -O {directory} ]"
+        done = self._execute(f"{{ {own}; }} || exit {UNUSABLE}; {self._python} {directory}/run.py", order.encode())
         if done["rc"] in ABSENT and not done["stdout"].strip():
             return None
         return answer(done)

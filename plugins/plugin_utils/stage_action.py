@@ -73,7 +73,8 @@ class StageAction(ActionBase):
             params = checked(plain(args), self.takes)
         except ValueError as error:
             return {"failed": True, "msg": str(error), "error": {"cause": "invalid"}}
-        engine = HostEngine(self._execute, python, params["root"])
+        environment = t.cast(t.Any, self)._compute_environment_string()
+        engine = HostEngine(self._execute, f"{environment} {python}".strip(), params["root"])
         check = bool(self._task.check_mode)
         outcome = engine.run(name, params, check=check)
         if outcome is None and params["release"] and not check and engine.install():
@@ -94,9 +95,7 @@ class StageAction(ActionBase):
         return given
 
     def _execute(self, command: str, sent: bytes) -> dict[str, t.Any]:
-        connected = t.cast(t.Any, self)
-        whole = f"{connected._compute_environment_string()} {command}".strip()
-        return t.cast("dict[str, t.Any]", connected._low_level_execute_command(whole, in_data=sent))
+        return t.cast("dict[str, t.Any]", t.cast(t.Any, self)._low_level_execute_command(command, in_data=sent))
 
     def _site_secrets(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, str]:
         """Those of the site's secrets that the services of this machine name, and no others."""

@@ -22,13 +22,16 @@ def install(content: bytes, target: str) -> None:
     disk before it has its name, so a machine that loses power here is a machine without engines.
 
     :param target: their directory; beside it the others, of which the oldest are removed.
+    :raises PermissionError: the directory of all engines belongs to another user, who could change what is run.
     """
     parent = os.path.dirname(target)
     os.makedirs(os.path.dirname(parent), 0o755, exist_ok=True)
     os.umask(0o077)
     os.makedirs(parent, exist_ok=True)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive, open(f"{parent}.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # its end with the process is its release
+    if os.stat(parent).st_uid != os.geteuid():
+        raise PermissionError(f"{parent} belongs to another user")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        fcntl.flock(os.open(f"{parent}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW), fcntl.LOCK_EX)  # until this ends
         if is_whole(archive, target):
             return
         part = f"{target}.part"

@@ -72,6 +72,28 @@ def test_only_root_can_read_or_change_what_it_will_run(tmp_path):
     assert modes == {0}
 
 
+@pytest.mark.parametrize("which", ["engine", "engine/{digest}"])
+def test_engines_of_another_user_are_not_run(tmp_path, which):
+    """Whoever owns a directory can put other code into it: root would run it."""
+    engine = engine_in(tmp_path)
+    engine.install()
+    os.chown(tmp_path / which.format(digest=host_engine.digest()), 65534, 65534)
+    assert engine.run("release_state", read(tmp_path), check=False) is None
+
+
+def test_engines_are_not_installed_where_another_user_could_change_them(tmp_path):
+    (tmp_path / "engine").mkdir()
+    os.chown(tmp_path / "engine", 65534, 65534)
+    assert not engine_in(tmp_path).install()
+
+
+def test_installing_follows_no_link_that_somebody_has_laid(tmp_path):
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "engine.lock").symlink_to(tmp_path / "victim")
+    assert not engine_in(tmp_path).install()
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
 def test_an_error_of_a_stage_is_its_result(tmp_path):
     engine = engine_in(tmp_path)
     engine.install()

@@ -43,6 +43,7 @@ def stage(monkeypatch):
         plugin._task = types.SimpleNamespace(args=args, check_mode=check)
         plugin._templar = types.SimpleNamespace(template=lambda value: value)
         monkeypatch.setattr(stage_action, "HostEngine", lambda *_where: kept)
+        monkeypatch.setattr(plugin, "_compute_environment_string", lambda: "", raising=False)
         monkeypatch.setattr(plugin, "_is_pipelining_enabled", lambda _style: pipelining, raising=False)
         monkeypatch.setattr(plugin, "_execute_module", lambda **_keywords: {"by": "module"}, raising=False)
         return plugin._try(args, PYTHON if variables is None else variables)
