@@ -221,9 +221,9 @@ error:
   sample: {"cause": "exited", "what": "the container does not run", "remedy": "See its log.", "evidence": {}}
 """
 
-from ..module_utils.module import run_module
-from ..module_utils.stages.arguments import CONTAINER_DEPLOY
-from ..module_utils.stages.container_deploy import perform
+from ansible_collections.slipway.deploy.plugins.module_utils.module import run_module
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import CONTAINER_DEPLOY
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.container_deploy import perform
 
 
 def main() -> None:

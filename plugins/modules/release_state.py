@@ -249,9 +249,9 @@ error:
   sample: {cause: lock_held, object: lock, what: the lock is held, remedy: Wait for that release to end.}
 """
 
-from ..module_utils.module import run_module
-from ..module_utils.stages.arguments import RELEASE_STATE
-from ..module_utils.stages.release_state import perform
+from ansible_collections.slipway.deploy.plugins.module_utils.module import run_module
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.release_state import perform
 
 
 def main() -> None:

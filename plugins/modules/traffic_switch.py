@@ -394,9 +394,9 @@ error:
   sample: {"cause": "gate", "object": "slipway_shop_production_backend/green_app1_1"}
 """
 
-from ..module_utils.module import run_module
-from ..module_utils.stages.arguments import TRAFFIC_SWITCH
-from ..module_utils.stages.traffic_switch import perform
+from ansible_collections.slipway.deploy.plugins.module_utils.module import run_module
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import TRAFFIC_SWITCH
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.traffic_switch import perform
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from .measure import Row, spread
 from .site import BenchSite, Measured
 
 TIMES = 5
+EMPTY = str(Path(__file__).parent / "empty.yml")
 PLAIN = Profile(requests=(RequestSpec("get", path="/"),), fresh=0.1)
 STREAMED = PLAIN._replace(streams=(StreamSpec("events", "sse", "/events", copies=1),))
 
@@ -68,6 +69,11 @@ def measure(site: BenchSite, url: str) -> t.Iterator[Row]:
     floor = floor_collections()
     strategy = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": mitogen_strategies()}
     how = "one machine, image present, ready after 0.4 s, one successful probe, bake 0"
+    yield Row(
+        "an empty playbook",
+        spread(walls([expect(site.run(EMPTY)) for _number in range(TIMES)]), "s"),
+        "no machine, no task: Ansible's own start and end, and how fast this machine was just then",
+    )
     yield Row("release", spread(walls(alternating(site, TIMES)), "s"), how)
     switched = site.report()
     yield Row("rollback", spread(walls(rollbacks(site, TIMES)), "s"), how)
