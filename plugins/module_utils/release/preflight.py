@@ -127,8 +127,19 @@ def _ports(facts: Read, config: t.Mapping[str, t.Any], machine: str, read: Read)
         service = ", ".join(names)
         yield (
             f"port {listener['port']} of service {service} is taken by {listener['process'] or 'a process'} "
-            f"(pid {listener['pid']}). Stop it, or move the service with slipway_services.{service}.publish_from."
+            f"(pid {listener['pid']}). {_free_it(listener['process'])}, or move the service with "
+            f"slipway_services.{service}.publish_from."
         )
+
+
+def _free_it(process: str) -> str:
+    """What frees a port. Docker 20.10 may keep that of a container that ran when power was lost, until it is restarted."""
+    if process == "docker-proxy":
+        return (
+            "Stop the container that publishes it (docker ps); where none does, the Docker Engine has kept it since a loss "
+            "of power: systemctl restart docker (with live-restore, as provision sets it, containers run on)"
+        )
+    return "Stop it"
 
 
 def _own_ports(config: t.Mapping[str, t.Any], machine: str, read: Read) -> set[int]:

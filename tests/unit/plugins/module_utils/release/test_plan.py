@@ -131,6 +131,13 @@ def test_a_port_of_the_idle_side_that_somebody_else_has_is_named_with_its_holder
     assert "slipway_services.backend.publish_from" in message
 
 
+def test_a_port_that_docker_has_kept_since_a_loss_of_power_is_freed_by_restarting_it():
+    port = config()["services"]["backend"]["ports"]["green"][0]
+    taken = [{"port": port, "address": "0.0.0.0", "pid": 143, "process": "docker-proxy"}]
+    message = refusal(fleet(released(), changes={"app1": {"facts__ports": taken}})).message
+    assert "systemctl restart docker" in message
+
+
 MEMORY = {"available": 300 * 2**20, "total": 2**30, "containers": {"backend-1": 90 * 2**20, "backend-2": 110 * 2**20}}
 
 
