@@ -12,6 +12,7 @@ short_description: Run one side of a platform in containers of the Docker Engine
 version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
+extends_documentation_fragment: slipway.deploy.platform
 description:
   - Brings up, hands over to, settles on or takes back one of the two sides (V(blue) and V(green)) of a platform on one
     host; all services of the host in one call.
@@ -20,14 +21,6 @@ description:
   - Nothing of a side is visible to users before the traffic is moved, see M(slipway.deploy.traffic_switch).
   - The live side is never touched by O(state=prepared).
 options:
-  platform:
-    description: Name of the platform.
-    type: str
-    required: true
-  environment:
-    description: Name of the environment of the platform.
-    type: str
-    required: true
   state:
     description:
       - V(observed) reads what is there, and never fails because of the Docker Engine.
@@ -134,10 +127,6 @@ options:
     type: list
     elements: str
     default: []
-  root:
-    description: Directory of the state of all platforms.
-    type: path
-    default: /var/lib/slipway
 attributes:
   check_mode:
     support: full

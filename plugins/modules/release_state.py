@@ -12,6 +12,7 @@ short_description: Read or change what one machine remembers of its releases
 version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
+extends_documentation_fragment: slipway.deploy.platform
 description:
   - Every machine of a platform keeps a journal of its releases, and a lock (a lease, and a fence that never goes back),
     in a directory of its own. This module reads them, together with what is live on the machine and with the facts that
@@ -19,14 +20,6 @@ description:
   - A lease runs on the machine's own clock since boot, never on the time of day. Whoever was replaced as its holder can
     do nothing more on that machine, however late it comes.
 options:
-  platform:
-    description: Name of the platform.
-    type: str
-    required: true
-  environment:
-    description: Name of the environment of the platform.
-    type: str
-    required: true
   state:
     description:
       - V(read) reads journal, lock, facts, and what O(parts) names. It writes nothing, waits for nothing that is at
@@ -130,10 +123,6 @@ options:
         controller, with a countdown that names the holder.
     type: float
     default: 0
-  root:
-    description: Directory of the state of all platforms.
-    type: path
-    default: /var/lib/slipway
 attributes:
   check_mode:
     support: full

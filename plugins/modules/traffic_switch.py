@@ -10,6 +10,7 @@ module: traffic_switch
 short_description: Move traffic between the two sides of a platform
 version_added: "0.1.0"
 author: "Slipway maintainers (@slipway)"
+extends_documentation_fragment: slipway.deploy.platform
 description:
   - Moves the traffic of a platform between its sides V(blue) and V(green) on the proxy of this machine, by weights.
     Each side gets its share of the requests of every service, however many servers it has.
@@ -39,14 +40,6 @@ attributes:
     support: full
     description: The same weights again send no command that changes anything.
 options:
-  platform:
-    description: The platform. Small letters, digits and hyphens.
-    type: str
-    required: true
-  environment:
-    description: The environment. Small letters, digits and hyphens.
-    type: str
-    required: true
   provider:
     description: The proxy that moves the traffic.
     type: str
@@ -183,10 +176,6 @@ options:
         description: Seconds that the stage may take.
         type: float
         required: true
-  root:
-    description: Directory of all that Slipway remembers on this machine.
-    type: path
-    default: /var/lib/slipway
   config_dir:
     description:
       - Directory of Slipway's own files, C(/etc/haproxy/slipway.d) or C(/etc/nginx/slipway.d) by default. HAProxy must
@@ -370,11 +359,11 @@ version:
   type: str
   sample: 2.6.12-1+deb12u4
 problems:
-  description: What would stop a release, each with C(cause), C(message) and C(remedy).
+  description: What would stop a release, each with C(cause), C(message) and C(remedy), with which the message ends.
   returned: O(state=observed)
   type: list
   elements: dict
-  sample: [{"cause": "proxy_not_running", "message": "HAProxy is not running.", "remedy": "systemctl start haproxy"}]
+  sample: [{"cause": "proxy_not_running", "message": "HAProxy is not running. Start it.", "remedy": "Start it."}]
 notices:
   description: What one should know before a release.
   returned: O(state=observed)

@@ -18,10 +18,20 @@ class Arguments(t.NamedTuple):
     required_if: list[t.Any]
 
 
+PLATFORM: t.Final[dict[str, t.Any]] = {
+    "platform": {"type": "str", "required": True},
+    "environment": {"type": "str", "required": True},
+    "root": {"type": "path", "default": "/var/lib/slipway"},
+}
+RELEASE: t.Final[dict[str, t.Any]] = {
+    "id": {"type": "str", "required": True},
+    "token": {"type": "int", "required": True, "no_log": False},
+    "holder": {"type": "dict", "default": {}},
+}
+
 RELEASE_STATE = Arguments(
     options={
-        "platform": {"type": "str", "required": True},
-        "environment": {"type": "str", "required": True},
+        **PLATFORM,
         "state": {
             "type": "str",
             "choices": [
@@ -37,14 +47,7 @@ RELEASE_STATE = Arguments(
             ],
             "default": "read",
         },
-        "release": {
-            "type": "dict",
-            "options": {
-                "id": {"type": "str", "required": True},
-                "token": {"type": "int", "required": True, "no_log": False},
-                "holder": {"type": "dict", "default": {}},
-            },
-        },
+        "release": {"type": "dict", "options": RELEASE},
         "about": {"type": "dict", "default": {}},
         "duration": {"type": "float", "default": 60},
         "takeover": {"type": "list", "elements": "dict", "default": []},
@@ -60,7 +63,6 @@ RELEASE_STATE = Arguments(
         "ports": {"type": "list", "elements": "int", "default": []},
         "docker_root": {"type": "path", "default": "/var/lib/docker"},
         "wait": {"type": "float", "default": 0},
-        "root": {"type": "path", "default": "/var/lib/slipway"},
     },
     required_if=[
         ("state", "recorded", ("outcome",)),
@@ -69,20 +71,9 @@ RELEASE_STATE = Arguments(
     ],
 )
 
-_RELEASE = {
-    "id": {"type": "str", "required": True},
-    "token": {"type": "int", "required": True, "no_log": False},
-    "holder": {"type": "dict", "default": {}},
-    "stage": {"type": "str"},
-    "deadline": {"type": "float", "default": 900},
-    "spec": {"type": "dict"},
-    "diagnosis": {"type": "list", "elements": "raw", "default": []},
-    "mark_bad": {"type": "bool", "default": False},
-}
 CONTAINER_DEPLOY = Arguments(
     options={
-        "platform": {"type": "str", "required": True},
-        "environment": {"type": "str", "required": True},
+        **PLATFORM,
         "state": {
             "type": "str",
             "choices": ["observed", "prepared", "decided", "settled", "reverted"],
@@ -90,7 +81,17 @@ CONTAINER_DEPLOY = Arguments(
         },
         "side": {"type": "str", "choices": ["blue", "green"]},
         "live_side": {"type": "str"},
-        "release": {"type": "dict", "options": _RELEASE},
+        "release": {
+            "type": "dict",
+            "options": {
+                **RELEASE,
+                "stage": {"type": "str"},
+                "deadline": {"type": "float", "default": 900},
+                "spec": {"type": "dict"},
+                "diagnosis": {"type": "list", "elements": "raw", "default": []},
+                "mark_bad": {"type": "bool", "default": False},
+            },
+        },
         "version": {"type": "str", "default": ""},
         "identity": {"type": "str", "default": ""},
         "publish": {"type": "str", "default": "0.0.0.0"},
@@ -99,15 +100,13 @@ CONTAINER_DEPLOY = Arguments(
         "keep": {"type": "int", "default": 3},
         "kept_release": {"type": "str", "default": ""},
         "images": {"type": "list", "elements": "str", "default": []},
-        "root": {"type": "path", "default": "/var/lib/slipway"},
     },
     required_if=[("state", state, ("side",)) for state in ("prepared", "decided", "settled", "reverted")],
 )
 
 TRAFFIC_SWITCH = Arguments(
     options={
-        "platform": {"type": "str", "required": True},
-        "environment": {"type": "str", "required": True},
+        **PLATFORM,
         "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
         "state": {"type": "str", "choices": ["observed", "configured", "switched"], "default": "switched"},
         "proxy": {"type": "bool", "default": True},
@@ -143,14 +142,11 @@ TRAFFIC_SWITCH = Arguments(
         "release": {
             "type": "dict",
             "options": {
-                "id": {"type": "str", "required": True},
-                "token": {"type": "int", "required": True, "no_log": False},
-                "holder": {"type": "dict", "default": {}},
+                **RELEASE,
                 "stage": {"type": "str", "default": "shift"},
                 "deadline": {"type": "float", "required": True},
             },
         },
-        "root": {"type": "path", "default": "/var/lib/slipway"},
         "config_dir": {"type": "path"},
         "main_config": {"type": "path"},
         "socket": {"type": "path"},

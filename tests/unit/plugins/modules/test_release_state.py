@@ -8,13 +8,11 @@ from __future__ import annotations
 import os
 
 import pytest
-import yaml
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state as module
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine
-from ansible_collections.slipway.deploy.plugins.modules.release_state import DOCUMENTATION
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.state.crash import ManualSystem
 
 ANN = {"host": "ctl", "user": "ann", "pid": 7, "pid_start": "1", "boot_id": "c", "command": "deploy", "since": 5.0}
@@ -49,20 +47,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path):
     return Bench(tmp_path)
-
-
-def test_options_and_documentation_are_the_same():
-    documented = yaml.safe_load(DOCUMENTATION)["options"]
-    compare(documented, RELEASE_STATE.options)
-
-
-def compare(documented, options):
-    assert set(documented) == set(options)
-    for name, option in options.items():
-        for key in ("type", "default", "required", "choices", "elements"):
-            assert documented[name].get(key) == option.get(key), f"{name}.{key}"
-        if "options" in option:
-            compare(documented[name]["suboptions"], option["options"])
 
 
 # Reading
