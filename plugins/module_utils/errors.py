@@ -67,3 +67,7 @@ class SlipwayError(Exception):
                 "evidence": self.evidence,
             },
         }
+
+    def told(self) -> list[dict[str, str]]:
+        """The same as the only one of a list of problems; its message ends with the remedy."""
+        return [{"cause": self.cause, "message": self.message, "remedy": self.remedy}]

@@ -33,7 +33,7 @@ def problems_of(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet) -> list[
 def _of_machine(machine: str, read: Read, config: t.Mapping[str, t.Any]) -> t.Iterator[str]:
     yield from _engine(read.get("container") or {})
     for problem in (read.get("traffic") or {}).get("problems", []):
-        yield f"{problem['message']} {problem.get('remedy', '')}".rstrip()
+        yield str(problem["message"])
     facts = read["facts"]
     yield from _room(facts, config["preflight"]["min_free_disk"])
     yield from _memory(config, machine, read)

@@ -61,7 +61,7 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
     for service, weights in sorted((traffic.get("weights") or {}).items()):
         yield f"traffic of {service}: blue {weights['blue']} %, green {weights['green']} %"
     for problem in traffic.get("problems") or []:
-        yield f"! {problem['message']} {problem.get('remedy', '')}".rstrip()
+        yield f"! {problem['message']}"
 
 
 def _ready(fleet: Fleet) -> list[str]:

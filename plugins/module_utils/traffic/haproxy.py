@@ -111,9 +111,9 @@ class Haproxy(Provider):
         if problem is not None and problem.cause == "unprovisioned":
             seen["running"] = True  # it runs with our directory, which is still empty: nothing to complain about
         elif problem is not None:
-            seen["problems"].append({"cause": problem.cause, "message": problem.message, "remedy": problem.remedy})
+            seen["problems"] = problem.told()
         elif not states and self._files.text():
-            seen["problems"].append(self._problems.not_loaded())
+            seen["problems"] = self._problems.not_loaded().told()
         sides = {key: side_of(key[1]) for key in states}
         seen["weights"] = shares({key: state.weight for key, state in states.items()}, sides)
         seen["live_side"] = live_side(seen["weights"])

@@ -44,13 +44,14 @@ class Problems:
             )
         return None
 
-    def not_loaded(self) -> dict[str, str]:
-        """C(not_loaded), in the form in which problems are told."""
-        return {
-            "cause": "not_loaded",
-            "message": f"{self._files.path}: on disk, but HAProxy runs without it.",
-            "remedy": "Reload HAProxy, or run traffic_switch: it does.",
-        }
+    def not_loaded(self) -> SlipwayError:
+        """C(not_loaded): the file of the platform is there, and HAProxy knows nothing of it."""
+        return SlipwayError(
+            "on disk, but HAProxy runs without it",
+            obj=self._files.path,
+            remedy="Reload HAProxy, or run traffic_switch: it does.",
+            cause="not_loaded",
+        )
 
     def _diagnose(self, error: SlipwayError) -> SlipwayError:
         if error.cause == "socket_not_writable":

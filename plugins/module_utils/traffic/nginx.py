@@ -79,24 +79,22 @@ class Nginx(Provider):
     def observe(self) -> dict[str, t.Any]:
         """C(running), C(version), C(problems), C(notices), C(weights), C(servers), C(live_side)."""
         lines = config.parse_servers(self._text())
-        problems = []
+        problems: list[dict[str, str]] = []
         running = self._master() is not None
         if not running:
-            problems.append(self._not_running())
+            problems = self._not_running().told()
         elif lines and not self._is_loaded(self._text()):
-            problems.append(
-                SlipwayError(
-                    "on disk, but nginx runs without it",
-                    obj=self._file,
-                    cause="not_loaded",
-                    remedy="Reload nginx, or run traffic_switch: it does.",
-                )
-            )
+            problems = SlipwayError(
+                "on disk, but nginx runs without it",
+                obj=self._file,
+                cause="not_loaded",
+                remedy="Reload nginx, or run traffic_switch: it does.",
+            ).told()
         weights = shares({key: line.weight for key, line in lines.items()}, {key: side_of(key[1]) for key in lines})
         return {
             "running": running,
             "version": self._version(),
-            "problems": [{"cause": one.cause, "message": one.message, "remedy": one.remedy} for one in problems],
+            "problems": problems,
             "notices": [NOTICE],
             "weights": weights,
             "servers": [

@@ -108,19 +108,23 @@ def test_the_own_lock_of_this_very_run_is_no_foreign_one():
     assert plan(fleet(released(), changes={"app2": {"lease": own}})).takeover == []
 
 
+STOPPED = SlipwayError("HAProxy is not running", remedy="Start it: systemctl start haproxy.").told()
+
+
 def test_all_problems_are_named_at_once():
     machines = fleet(
         released(),
         changes={
             "app1": {"facts__disk": {"state": {"path": "/var/lib", "free": 2**20, "inodes_free": 0.2}}},
             "app2": None,
-            "lb1": {"facts__time": {"wall": NOW - 3600}, "traffic__problems": [{"message": "HAProxy is not running."}]},
+            "lb1": {"facts__time": {"wall": NOW - 3600}, "traffic__problems": STOPPED},
         },
     )
     message = refusal(machines).message
     for word in ("app1: disk of /var/lib: 1 MiB free", "0.2 %", "app2: cannot be read", "3600 s away", "not running"):
         assert word in message
     assert "5 reasons" in message
+    assert message.count("Start it") == 1
 
 
 def test_a_port_of_the_idle_side_that_somebody_else_has_is_named_with_its_holder():
