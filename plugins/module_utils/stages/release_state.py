@@ -10,7 +10,6 @@ import typing as t
 from types import MappingProxyType
 
 from ..errors import SlipwayError
-from ..preflight.facts import gather
 from ..state.history import report
 from ..state.lease import Lease, ReleaseToken
 from ..state.machine import Machine, MachineView
@@ -92,6 +91,8 @@ def described(view: MachineView, system: System) -> dict[str, t.Any]:
 
 def live(params: Params, system: System, machine: Machine) -> dict[str, t.Any]:
     """Facts, and what the parts of this machine say of themselves."""
+    from ..preflight.facts import gather
+
     directories = {"state": machine.directory}
     found: dict[str, t.Any] = {}
     names = (params["platform"], params["environment"])

@@ -99,14 +99,14 @@ class FakeEngine:
         return frozenset({"mem_limit", "user", "volumes", "mounts"})
 
     def containers(self, labels: t.Mapping[str, str]) -> list[Found]:
-        mine = [item for item in self.all.values() if labels.items() <= item.labels.items()]
+        mine = [item for item in [*self.all.values()] if labels.items() <= item.labels.items()]
         return sorted(mine, key=lambda item: item.name)
 
     def used_images(self) -> set[str]:
-        return {item.image for item in self.all.values()}
+        return {item.image for item in [*self.all.values()]}
 
     def inspect(self, container: str) -> Found | None:
-        return next((item for item in self.all.values() if container in (item.id, item.name)), None)
+        return next((item for item in [*self.all.values()] if container in (item.id, item.name)), None)
 
     def logs(self, container: Found) -> list[str]:
         return [f"log of {container.name} with s3cret-token"]
