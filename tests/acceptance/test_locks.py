@@ -11,11 +11,14 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import uuid
 from pathlib import Path
 
 import pytest
+
+from tests.shop.site import kill
 
 from . import check, machines
 from .arena import Arena
@@ -50,20 +53,31 @@ def held(fleet: Fleet, first: CutRun, *words: str) -> None:
     assert releases(fleet) == before
 
 
+def said_before(process: subprocess.Popen[str], words: str) -> str:
+    """What it says, up to the line with these words, or to its end."""
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line)
+        if words in line:
+            break
+    return "".join(lines)
+
+
 def test_a_second_release_is_refused_or_waits(arena: Arena) -> None:
     """It names who holds the lock, from where, since when and until when; with slipway_lock_wait it goes on by itself."""
     fleet = arena.case()
     first = begin(fleet, SHIFTING, arena.after)
-    with at_work(first):
-        held(fleet, first, f"{getpass.getuser()} on {socket.gethostname()}")
-        second = ["-e", f"slipway_version={arena.before}", "-e", "slipway_lock_wait=10m"]
-        waiting = fleet.site.start("deploy.yml", *second)
-        assert waiting.stdout is not None
-        countdown = next((line for line in waiting.stdout if "waiting for release" in line), "")
-        assert f"on {socket.gethostname()} (process {first.process.pid})" in countdown
-    check.succeeded(first.ended())
-    said, _none = waiting.communicate()
-    assert waiting.returncode == 0, said
+    with contextlib.ExitStack() as ends:
+        with at_work(first):
+            held(fleet, first, f"{getpass.getuser()} on {socket.gethostname()}")
+            second = ["-e", f"slipway_version={arena.before}", "-e", "slipway_lock_wait=10m"]
+            waiting = fleet.site.start("deploy.yml", *second)
+            ends.callback(kill, waiting)
+            says = said_before(waiting, "waiting for release")
+            assert f"on {socket.gethostname()} (process {first.process.pid})" in says, says
+        check.succeeded(first.ended())
+        rest, _none = waiting.communicate()
+        assert waiting.returncode == 0, says + rest
     arena.ends_on(fleet, arena.before)
 
 

@@ -150,6 +150,7 @@ class Site:
 
 
 def kill(process: subprocess.Popen[str]) -> None:
-    """Kill a playbook with SIGKILL, with all its forks (its SSH masters live on, as after a crash)."""
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Kill a playbook with SIGKILL, with all its forks (its SSH masters live on, as after a crash), unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
