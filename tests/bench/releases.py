@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import statistics
 import subprocess
 import sys
 import typing as t
@@ -19,6 +20,7 @@ from .measure import Row, spread
 from .site import BenchSite, Measured
 
 TIMES = 5
+PINGS = 10
 EMPTY = str(Path(__file__).parent / "empty.yml")
 PLAIN = Profile(requests=(RequestSpec("get", path="/"),), fresh=0.1)
 STREAMED = PLAIN._replace(streams=(StreamSpec("events", "sse", "/events", copies=1),))
@@ -63,16 +65,29 @@ def walls(measured: t.Sequence[Measured]) -> list[float]:
     return [one.wall for one in measured]
 
 
+def pings(site: BenchSite, times: int) -> list[Measured]:
+    """Runs of a playbook whose every task only asks the machine for an answer."""
+    path = site.directory / "pings.yml"
+    path.write_text("- hosts: all\n  gather_facts: false\n  tasks:\n" + "    - ansible.builtin.ping:\n" * PINGS)
+    return [expect(site.run(path.name)) for _number in range(times)]
+
+
 def measure(site: BenchSite, url: str) -> t.Iterator[Row]:
     """All figures of one machine; the first release and the provisioning are not among them."""
     expect(site.deploy("1.0.0"))
     floor = floor_collections()
     strategy = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": mitogen_strategies()}
     how = "one machine, image present, ready after 0.4 s, one successful probe, bake 0"
+    empty = walls([expect(site.run(EMPTY)) for _number in range(TIMES)])
     yield Row(
         "an empty playbook",
-        spread(walls([expect(site.run(EMPTY)) for _number in range(TIMES)]), "s"),
+        spread(empty, "s"),
         "no machine, no task: Ansible's own start and end, and how fast this machine was just then",
+    )
+    yield Row(
+        "a remote task that does nothing",
+        spread([(wall - statistics.median(empty)) / PINGS for wall in walls(pings(site, TIMES))], "s"),
+        f"ansible.builtin.ping, a {PINGS}th of so many in one playbook, less an empty one",
     )
     yield Row("release", spread(walls(alternating(site, TIMES)), "s"), how)
     switched = site.report()
