@@ -48,12 +48,12 @@ def test_power_is_lost(arena: Arena, table: Table, stage: str, where: str, machi
         machines.each(names, fleet.lab.start)
     versions, expected = COMES_BACK[(stage, where)]
     came_back(arena, fleet, [name for name in names if name == inside or not inside], versions)
-    assert weights(fleet, "lb1") == before
+    at_work = (stage, where) == ("shift", "inside") and "lb1" not in names  # a balancer that may move at any moment
+    assert at_work or weights(fleet, "lb1") == before
     await_serving(fleet)
     served = fleet.serving()["lb1"]
     assert served <= {arena.before, arena.after}
-    # A balancer that is still at work may move between two of the questions.
-    assert len(served) == 1 or (stage, where) == ("shift", "inside"), served
+    assert at_work or len(served) == 1, served
     run, wanted = next_run(arena, fleet, "same")
     check.succeeded(run)
     arena.ends_on(fleet, wanted)
