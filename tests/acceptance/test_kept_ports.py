@@ -38,7 +38,7 @@ def test_ports_of_containers_that_run_restart_nothing(live: Fleet) -> None:
 def test_without_live_restore_nothing_is_restarted(live: Fleet) -> None:
     """A restart would stop what runs."""
     settings = "/etc/docker/daemon.json"
-    machines.shell(live.lab, "app1", f"sed -i.kept 's/\"live-restore\": true/\"live-restore\": false/' {settings}")
+    machines.shell(live.lab, "app1", f'sed -i.kept \'s/"live-restore": true/"live-restore": false/\' {settings}')
     try:
         machines.shell(live.lab, "app1", "systemctl reload docker")
         engine = engine_of(live)
