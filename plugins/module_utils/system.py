@@ -211,6 +211,7 @@ class System:
                         raise SlipwayError(
                             "another Slipway module is still at work on this machine",
                             obj=path,
+                            actual=_held_by(fd),
                             wanted=f"free within {timeout:g} s",
                             remedy="Wait for it to end; it cannot outlive the deadline of its stage.",
                             cause="flock_timeout",
@@ -219,6 +220,23 @@ class System:
             yield
         finally:
             os.close(fd)
+
+
+def _held_by(fd: int) -> str:
+    """Who has the flock of an open file, by proc(5), /proc/locks; a process of another PID namespace has number 0."""
+    inode, holders = os.fstat(fd).st_ino, []
+    with open("/proc/locks", encoding="ascii") as stream:
+        rows = [line.split() for line in stream]
+    for row in rows:
+        if row[1:2] == ["FLOCK"] and row[5].rpartition(":")[2] == str(inode):
+            holders.append(f"process {row[4]} ({_program(row[4])})")
+    return f"held by {' and '.join(holders)}" if holders else "held by nobody that can be seen"
+
+
+def _program(pid: str) -> str:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as stream:
+        return stream.read().strip()
+    return "not seen from here"
 
 
 def _file_error(error: OSError, path: str) -> SlipwayError:

@@ -85,13 +85,14 @@ def test_a_killed_process_leaves_neither_the_flock_nor_a_wrong_end(tmp_path):
     machine = machine_at(str(tmp_path))
     machine.grant(ReleaseToken("r1", 1, holder(1)), 600.0)
     receiving, sending = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=stay_in_a_stage, args=(str(tmp_path), sending))
+    process = FORK.Process(target=stay_in_a_stage, args=(str(tmp_path), sending), daemon=True)
     process.start()
     assert receiving.recv()
     release = ReleaseToken("r1", 1, holder(1))
     with pytest.raises(SlipwayError) as caught, machine.stage(release, "prepare", 60.0, wait=0.0):
         pass
     assert caught.value.cause == "flock_timeout"
+    assert f"held by process {process.pid} (" in str(caught.value)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     view = machine.read()
