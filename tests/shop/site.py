@@ -108,7 +108,9 @@ class Site:
         keep = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         keep["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), keep["PATH"]])
         collections = os.environ.get("SLIPWAY_COLLECTIONS") or str(COLLECTIONS)
-        return {**keep, "ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_FORCE_COLOR": "0", **extra}
+        ours = {"ANSIBLE_COLLECTIONS_PATH": collections, "ANSIBLE_FORCE_COLOR": "0"}
+        unbuffered = {"PYTHONUNBUFFERED": "1"}  # else what a run says into a pipe comes 8 KiB at a time
+        return {**keep, **ours, **unbuffered, **extra}
 
     def start(self, playbook: str, *args: str, environment: str = "production", **env: str) -> subprocess.Popen[str]:
         """Start a playbook in a process group of its own; what it says can be read from ``stdout`` while it runs."""
