@@ -31,7 +31,7 @@ unit: environment ## Unit tests (seconds)
 	@$(RUN)/python -m pytest -q -n 2 tests/unit
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
-	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap
+	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql zstd age
 	@$(RUN)/python -m tests.lab engine
 	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
 
@@ -44,7 +44,7 @@ molecule: environment ## One scenario a role, on machines of the lab
 
 acceptance: environment ## Whole releases in the lab, under load; of the long matrices a sample drawn by SEED
 	@tools/bootstrap.sh packages debootstrap
-	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest -q tests/acceptance
+	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest -q --durations=20 tests/acceptance
 
 lint: ## All gates; `tools/lint.sh --list` names them, `tools/lint.sh NAME…` runs some
 	@tools/lint.sh

@@ -43,6 +43,17 @@ def mask(text: str, secrets: t.Iterable[str]) -> str:
     return _cover(text, sorted(spans))
 
 
+def mask_all(value: t.Any, secrets: t.Collection[str]) -> t.Any:
+    """The same value with the secrets masked in every text that it has, keys left alone."""
+    if isinstance(value, str):
+        return mask(value, secrets)
+    if isinstance(value, t.Mapping):
+        return {key: mask_all(item, secrets) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [mask_all(item, secrets) for item in value]
+    return value
+
+
 def _forms(secret: str) -> t.Iterator[str]:
     """The ways in which a secret is commonly written down."""
     if not secret:

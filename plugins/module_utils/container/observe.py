@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ..errors import SlipwayError
-from ..masking import mask
+from ..masking import mask_all
 from ..system import System
 from .engine import Engine, Found, parallel
 from .records import Record, last_settled, owner, read_records
@@ -164,13 +164,7 @@ class Report:
 
     def clean(self, value: t.Any) -> t.Any:
         """The same value with every secret masked."""
-        if isinstance(value, str):
-            return mask(value, self.secrets)
-        if isinstance(value, t.Mapping):
-            return {key: self.clean(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.clean(item) for item in value]
-        return value
+        return mask_all(value, self.secrets)
 
     def result(self) -> dict[str, t.Any]:
         """What the module returns."""

@@ -158,3 +158,55 @@ TRAFFIC_SWITCH = Arguments(
     },
     required_if=[],
 )
+
+DATABASE_BACKUP = Arguments(
+    options={
+        "state": {"type": "str", "choices": ["present", "absent", "verified", "listed"], "default": "present"},
+        "engine": {"type": "str", "choices": ["postgresql"], "default": "postgresql"},
+        "name": {"type": "str", "required": True},
+        "url": {"type": "str", "required": True, "no_log": True},
+        "store": {
+            "type": "dict",
+            "required": True,
+            "options": {
+                "kind": {"type": "str", "choices": ["local"], "default": "local"},
+                "path": {"type": "path", "required": True},
+            },
+        },
+        "id": {"type": "str"},
+        "verify": {"type": "str", "choices": ["none", "read", "restore"], "default": "restore"},
+        "max_age": {"type": "float", "default": 0},
+        "compression": {
+            "type": "dict",
+            "options": {
+                "method": {"type": "str", "choices": ["zstd", "gzip", "none"], "default": "zstd"},
+                "level": {"type": "int"},
+                "threads": {"type": "int"},
+            },
+        },
+        "encryption": {
+            "type": "dict",
+            "options": {
+                "recipients": {"type": "list", "elements": "str", "default": []},
+                "identity": {"type": "path"},
+            },
+        },
+        "retention": {
+            "type": "dict",
+            "options": {
+                "last": {"type": "int"},
+                "days": {"type": "float"},
+                "daily": {"type": "int"},
+                "weekly": {"type": "int"},
+                "monthly": {"type": "int"},
+                "yearly": {"type": "int"},
+            },
+        },
+        "pinned": {"type": "list", "elements": "str", "default": []},
+        "bin_dir": {"type": "path"},
+        "scratch_dir": {"type": "path", "default": "/var/tmp"},  # noqa: S108  # each run has a directory of its own there
+        "lock_wait": {"type": "float", "default": 0},
+        "root": PLATFORM["root"],
+    },
+    required_if=[("state", "absent", ("id",)), ("state", "verified", ("id",))],
+)

@@ -29,7 +29,7 @@ PLAYBOOKS = {f"slipway.deploy.{path.stem}" for path in (ROOT / "playbooks").glob
 SITE_PLAYBOOKS = {path.name for path in (ROOT / "examples/shop").glob("*.yml")}
 GROUPS = {"slipway_app", "slipway_proxy", "slipway_db"}
 HOST_OPTIONS = {option.name for option in OPTIONS if option.host}
-OTHER_COMMANDS = {"ansible-galaxy", "ansible-vault", "ansible-runner", "docker", "mkdir", "python3"}
+OTHER_COMMANDS = {"ansible-galaxy", "ansible-vault", "ansible-runner", "docker", "mkdir", "python3", "zstd"}
 
 
 class Block(t.NamedTuple):

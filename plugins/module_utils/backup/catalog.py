@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The backups of one target, as its store has them (private to the collection)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ..errors import SlipwayError
+from .model import Backup, Manifest, Proof, manifest_of, proof_of, to_bytes
+from .store import Store
+
+MANIFEST = "manifest.json"
+_KEY = re.compile(r"(?P<id>\d{8}T\d{6}Z-[0-9a-f]{6})\.(?P<what>.+)")
+_PROOF = re.compile(r"proof-(\d+)\.json")
+SMALL = 64 << 20  # bytes; a manifest beyond it is not one
+
+
+class Catalog(t.NamedTuple):
+    """What is there.
+
+    :param backups: whole ones, oldest first.
+    :param damaged: manifests that cannot be read, and why. They are left alone.
+    :param cut_off: objects of backups that have no manifest.
+    """
+
+    backups: list[Backup]
+    damaged: dict[str, str]
+    cut_off: list[str]
+
+    def newest(self) -> Backup | None:
+        """The last one that nobody found to be bad."""
+        good = [backup for backup in self.backups if not backup.failed]
+        return good[-1] if good else None
+
+    def named(self, wanted: str) -> Backup:
+        """The one with an id, or the newest for C(latest).
+
+        :raises SlipwayError: C(missing).
+        """
+        found = {backup.manifest.id: backup for backup in self.backups}
+        newest = self.newest()
+        if wanted == "latest" and newest is not None:
+            return newest
+        if wanted not in found:
+            raise SlipwayError(
+                "no such backup",
+                obj=wanted,
+                actual=", ".join(found) or "none at all",
+                remedy="List them with state: listed.",
+                cause="missing",
+            )
+        return found[wanted]
+
+
+def read(store: Store) -> Catalog:
+    """Everything in a store; each manifest and proof is read."""
+    objects: dict[str, list[str]] = {}
+    for entry in store.entries():
+        match = _KEY.fullmatch(entry.key)
+        if match:
+            objects.setdefault(match["id"], []).append(match["what"])
+    backups, damaged, cut_off = [], {}, []
+    for backup, names in objects.items():
+        if MANIFEST not in names:
+            cut_off += [f"{backup}.{name}" for name in names]
+            continue
+        try:
+            backups.append(_backup(store, backup, names))
+        except SlipwayError as error:
+            if error.cause not in ("manifest_damaged", "manifest_newer"):
+                raise
+            damaged[backup] = error.message
+    return Catalog(sorted(backups, key=lambda one: one.manifest.number), damaged, sorted(cut_off))
+
+
+def key_of(backup: str, what: str) -> str:
+    """The key of an object of a backup."""
+    return f"{backup}.{what}"
+
+
+def write_manifest(store: Store, manifest: Manifest) -> None:
+    """Make a backup of the parts that are there."""
+    store.put(key_of(manifest.id, MANIFEST), [to_bytes(manifest)])
+
+
+def write_proof(store: Store, backup: Backup, proof: Proof) -> Backup:
+    """Write down what a look found; the backup with it."""
+    store.put(key_of(backup.manifest.id, f"proof-{len(backup.proofs) + 1}.json"), [to_bytes(proof)])
+    return backup._replace(proofs=(*backup.proofs, proof))
+
+
+def remove(store: Store, backup: Backup) -> None:
+    """Its manifest first: without it, the rest is nothing that looks like a backup."""
+    store.delete(key_of(backup.manifest.id, MANIFEST))
+    for part in backup.manifest.parts.values():
+        store.delete(part.key)
+    for number in range(1, len(backup.proofs) + 1):
+        store.delete(key_of(backup.manifest.id, f"proof-{number}.json"))
+
+
+def _backup(store: Store, backup: str, names: t.Sequence[str]) -> Backup:
+    manifest = manifest_of(_whole(store, key_of(backup, MANIFEST)), key_of(backup, MANIFEST))
+    numbers = sorted(int(match[1]) for match in map(_PROOF.fullmatch, names) if match)
+    keys = [key_of(backup, f"proof-{number}.json") for number in numbers]
+    return Backup(manifest, tuple(proof_of(_whole(store, key), key) for key in keys))
+
+
+def _whole(store: Store, key: str) -> bytes:
+    content = bytearray()
+    for chunk in store.get(key):
+        content += chunk
+        if len(content) > SMALL:
+            raise SlipwayError("is too large to be one", obj=key, wanted=f"{SMALL} bytes", cause="manifest_damaged")
+    return bytes(content)

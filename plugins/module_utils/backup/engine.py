@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a kind of database must be able to do to be backed up (private to the collection)."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from .pipeline import Chunks
+
+Facts = dict[str, t.Any]
+
+
+class Source(t.NamedTuple):
+    """A database as it is before its backup.
+
+    :param server: version.
+    :param client: version of the program that will write the dump.
+    :param size: estimated bytes of its data.
+    :param where: C(host) and C(database), for people.
+    """
+
+    server: str
+    client: str
+    size: int
+    where: dict[str, t.Any]
+
+
+class Snapshot(abc.ABC):
+    """One moment of a database. Everything taken from it is of that moment, however long it takes."""
+
+    position: str = ""
+
+    @abc.abstractmethod
+    def dump(self) -> t.Iterator[bytes]:
+        """The whole database, neither compressed nor encrypted."""
+
+    @abc.abstractmethod
+    def beside(self) -> dict[str, t.Iterator[bytes]]:
+        """What is kept beside the dump, by name."""
+
+    @abc.abstractmethod
+    def facts(self) -> Facts:
+        """What a restored copy must have; asked by another thread while the dump is written."""
+
+    @abc.abstractmethod
+    def cancel(self) -> None:
+        """Let RV(facts) fail at once; from any thread."""
+
+    def completed(self, facts: Facts) -> Facts:
+        """The facts, with what can only be said once the dump is written."""
+        return facts
+
+
+class Scratch(abc.ABC):
+    """A place to restore into that nobody else uses, gone when its context ends."""
+
+    @abc.abstractmethod
+    def restore(self, dump: Chunks) -> None:
+        """Restore a dump, and stop at the first error."""
+
+    @abc.abstractmethod
+    def differences(self, facts: Facts) -> list[str]:
+        """In what the restored copy is not what the snapshot was, in words; nothing when it is."""
+
+
+class Engine(abc.ABC):
+    """One kind of database, and one database of it."""
+
+    name: t.ClassVar[str]
+    format: t.ClassVar[str]
+    floor: t.ClassVar[int]  # bytes below which a dump cannot be whole
+
+    @abc.abstractmethod
+    def inspect(self) -> Source:
+        """Look at the database and at the programs, before anything is written.
+
+        :raises SlipwayError: C(unreachable), C(login), C(command_missing), C(client_too_old), C(driver_missing), …
+        """
+
+    @abc.abstractmethod
+    def snapshot(self) -> t.ContextManager[Snapshot]:
+        """A moment of the database, held as long as its context."""
+
+    @abc.abstractmethod
+    def check(self, dump: Chunks) -> None:
+        """Read a dump to its end, without a server.
+
+        :raises SlipwayError: C(command_failed) where it is not whole.
+        """
+
+    @abc.abstractmethod
+    def scratch(self, server: str, facts: Facts, size: int) -> t.ContextManager[Scratch]:
+        """A place to restore a backup into.
+
+        :param server: version that the backup is of.
+        :param facts: of the backup.
+        :param size: estimated bytes of its data.
+        """

@@ -1,0 +1,37 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engines and stores that there are; a new one is a file and a line here (private to the collection)."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+import urllib.parse
+
+from ..system import System
+from .engine import Engine
+from .store import Store
+
+Options = t.Mapping[str, t.Any]
+
+
+def engine(params: Options, url: str, system: System) -> Engine:
+    """What O(engine) names."""
+    from .postgresql import PostgreSQL
+
+    return PostgreSQL(url, system, bin_dir=params["bin_dir"] or "", scratch_dir=params["scratch_dir"])
+
+
+def store(params: Options, system: System) -> Store:
+    """What O(store) names; each target has a place of its own in it."""
+    from .local import LocalStore
+
+    return LocalStore(os.path.join(params["store"]["path"], params["name"]), system)
+
+
+def secrets_of(url: str) -> set[str]:
+    """What of a connection string nobody may read: the password of a URI, and what follows C(password=)."""
+    found = re.findall(r"""://[^:@/?#]*:([^\s?#]+)@|password=('(?:[^'\\]|\\.)*'|[^\s&]+)""", url)
+    return {form for pair in found for one in pair if one for form in (one, urllib.parse.unquote(one), one.strip("'"))}

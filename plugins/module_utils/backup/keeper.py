@@ -1,0 +1,323 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Take a backup, prove it, and let go of what is beyond the retention (private to the collection)."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import secrets
+import time
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from . import catalog, retention
+from .codec import Codec, Meter
+from .engine import Engine, Snapshot, Source
+from .model import STRENGTH, Backup, Manifest, Part, Proof
+from .store import Store
+
+DUMP = "dump"
+
+
+class Order(t.NamedTuple):
+    """What is wanted.
+
+    :param verify: C(none), C(read) or C(restore).
+    :param max_age: seconds; a backup with that proof and not older makes a new one needless. 0 always takes one.
+    :param pinned: ids of backups that the retention leaves alone.
+    """
+
+    verify: str
+    max_age: float
+    retention: retention.Policy
+    pinned: tuple[str, ...] = ()
+
+
+class Outcome(t.NamedTuple):
+    """What was done, or with check mode would be."""
+
+    changed: bool
+    actions: list[str]
+    backup: Backup | None
+    backups: list[Backup]
+
+
+class Keeper:
+    """The backups of one target.
+
+    :param engine: the database.
+    :param store: where its backups are; whoever calls the methods that act holds the target's lock.
+    :param codec: for new backups; old ones say themselves how they were made.
+    """
+
+    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System) -> None:
+        self._engine, self._store, self._codec, self._system = engine, store, codec, system
+        self._actions: list[str] = []
+
+    # --- what is asked for
+
+    def present(self, order: Order, *, check: bool = False) -> Outcome:
+        """A backup as good and as young as the order asks for.
+
+        :raises SlipwayError: nothing that is not whole is left then, and all backups that there were, are.
+        """
+        known = catalog.read(self._store)
+        fresh = self._fresh(known, order)
+        if fresh is not None:
+            self._say(f"{fresh.manifest.id} is fresh: verified by {fresh.verified_by}, {self._age(fresh)}")
+            return self._outcome(fresh, changed=False)
+        source = self._engine.inspect()
+        self._expect_room(known, source)
+        if check:
+            self._say(f"back up {_name(source)}, and verify by {order.verify}")
+            self._tell(
+                retention.judge(known.backups, order.retention, self._system.wall(), order.pinned), "would delete"
+            )
+            return self._outcome(None, changed=True)
+        self._clear(known)
+        backup = self._take(known, source)
+        if order.verify != "none":
+            backup = self._prove(backup, order.verify)
+        self._prune(order, spared=backup)
+        return self._outcome(backup, changed=True)
+
+    def verified(self, wanted: str, by: str, max_age: float, *, check: bool = False) -> Outcome:
+        """A proof of a backup that is there: of this strength, and not older than ``max_age`` seconds."""
+        backup = catalog.read(self._store).named(wanted)
+        proofs = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
+        if max_age and not backup.failed and proofs and 0 <= self._system.wall() - proofs[-1].at <= max_age:
+            self._say(
+                f"{backup.manifest.id} was verified by {proofs[-1].by} {self._system.wall() - proofs[-1].at:.0f} s ago"
+            )
+            return self._outcome(backup, changed=False)
+        if check:
+            self._say(f"verify {backup.manifest.id} by {by}")
+            return self._outcome(backup, changed=True)
+        return self._outcome(self._prove(backup, by), changed=True)
+
+    def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
+        """One backup less.
+
+        :raises SlipwayError: C(protected) for the last verified one and for one that is pinned.
+        """
+        known = catalog.read(self._store)
+        if wanted not in [backup.manifest.id for backup in known.backups]:
+            self._say(f"{wanted} is not there")
+            return self._outcome(None, changed=False)
+        why = retention.protected(known.backups, pinned).get(wanted)
+        if why:
+            raise SlipwayError(
+                "is not deleted",
+                obj=wanted,
+                actual=why,
+                remedy="Take and verify a newer one first, or let go of the release that it belongs to.",
+                cause="protected",
+            )
+        self._say(f"delete {wanted}")
+        if not check:
+            catalog.remove(self._store, known.named(wanted))
+        return self._outcome(None, changed=True)
+
+    def list(self) -> Outcome:
+        """Everything that is there; changes nothing."""
+        return self._outcome(None, changed=False)
+
+    # --- how it is done
+
+    def _fresh(self, known: catalog.Catalog, order: Order) -> Backup | None:
+        newest = known.newest()
+        if newest is None or not order.max_age:
+            return None
+        strong = STRENGTH.index(newest.verified_by) >= STRENGTH.index(order.verify)
+        # One from the future says that a clock went back: how old it is nobody knows.
+        return newest if strong and 0 <= self._system.wall() - newest.manifest.taken <= order.max_age else None
+
+    def _expect_room(self, known: catalog.Catalog, source: Source) -> None:
+        room, newest = self._store.room(), known.newest()
+        needed = int(newest.manifest.size * 1.2) if newest is not None else source.size // LEAST
+        if room is not None and room < needed:
+            raise SlipwayError(
+                "has no room for another backup",
+                obj=self._store.url(""),
+                actual=f"{room} bytes free",
+                wanted=f"about {needed} bytes",
+                remedy="Free space there, shorten the retention, or choose another store.",
+                cause="no_space",
+            )
+
+    def _clear(self, known: catalog.Catalog) -> None:
+        for name in self._store.leftovers(remove=True):
+            self._say(f"removed {name}, which a killed backup left")
+        for key in known.cut_off:
+            self._store.delete(key)
+            self._say(f"removed {key}, of a backup that was cut off before its manifest")
+
+    def _take(self, known: catalog.Catalog, source: Source) -> Backup:
+        taken, started = self._system.wall(), self._system.monotonic()
+        name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(taken))}-{secrets.token_hex(3)}"
+        parts: dict[str, Part] = {}
+        try:
+            with self._engine.snapshot() as snapshot:
+                facts = self._dump(name, snapshot, parts)
+                position = snapshot.position
+            manifest = Manifest(
+                id=name,
+                number=max([backup.manifest.number for backup in known.backups] or [0]) + 1,
+                engine=self._engine.name,
+                format=self._engine.format,
+                taken=taken,
+                seconds=round(self._system.monotonic() - started, 3),
+                source={**source.where, "size": source.size},
+                server=source.server,
+                client=source.client,
+                position=position,
+                compression=self._codec.method,
+                recipients=list(self._codec.recipients),
+                facts=facts,
+                parts=parts,
+            )
+            catalog.write_manifest(self._store, manifest)
+        except BaseException:
+            for what in parts:
+                self._store.delete(catalog.key_of(name, what))
+            raise
+        self._say(f"backed up {_name(source)} as {name}: {parts[DUMP].plain_size} bytes, {manifest.size} stored")
+        return Backup(manifest)
+
+    def _dump(self, name: str, snapshot: Snapshot, parts: dict[str, Part]) -> dict[str, t.Any]:
+        """Write all parts, while the facts are asked for beside it."""
+        with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+            facts = pool.submit(snapshot.facts)
+            try:
+                parts[DUMP] = self._put(name, DUMP, snapshot.dump())
+            except BaseException:
+                snapshot.cancel()
+                raise
+        if parts[DUMP].plain_size < self._engine.floor:
+            raise SlipwayError(
+                "the dump is too small to be one",
+                obj=name,
+                actual=f"{parts[DUMP].plain_size} bytes",
+                wanted=f"at least {self._engine.floor}",
+                cause="too_small",
+            )
+        for what, content in snapshot.beside().items():
+            parts[what] = self._put(name, what, content)
+        return snapshot.completed(facts.result())
+
+    def _put(self, name: str, what: str, content: t.Iterator[bytes]) -> Part:
+        key, plain, stored = catalog.key_of(name, what), Meter(), Meter()
+        self._store.put(key, stored.through(self._codec.encode(plain.through(content))))
+        return Part(key, stored.size, stored.sha256, plain.size)
+
+    def _prove(self, backup: Backup, by: str) -> Backup:
+        """Look at a backup, and write down what was found.
+
+        :raises SlipwayError: what is wrong with it; C(bad_backup) when it restores to something else.
+        """
+        try:
+            seconds = self._restore(backup) if by == "restore" else self._read(backup)
+        except SlipwayError as error:
+            sure = self._damage(backup) or (error if error.cause in SURE else None)
+            if sure is None:  # it may be the place where it was looked at
+                raise
+            catalog.write_proof(self._store, backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
+            raise sure from None
+        self._say(
+            f"{backup.manifest.id} is good, by {by}" + (f": restored in {seconds:.1f} s" if by == "restore" else "")
+        )
+        return catalog.write_proof(self._store, backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
+
+    def _read(self, backup: Backup) -> float:
+        for what, part in backup.manifest.parts.items():
+            content = self._stored(backup, part)
+            if what == DUMP:
+                self._engine.check(content)
+            else:
+                for _chunk in content:
+                    pass
+        return 0.0
+
+    def _restore(self, backup: Backup) -> float:
+        manifest = backup.manifest
+        with self._engine.scratch(manifest.server, manifest.facts, int(manifest.source["size"])) as scratch:
+            started = self._system.monotonic()
+            scratch.restore(self._stored(backup, manifest.parts[DUMP]))
+            seconds = self._system.monotonic() - started
+            found = scratch.differences(manifest.facts)
+        if found:
+            raise SlipwayError(
+                "restores to something else than what was backed up",
+                obj=manifest.id,
+                actual="; ".join(found),
+                wanted="the same objects, rows and samples",
+                remedy="Do not rely on it. Take another one, and keep this one for inspection.",
+                cause="bad_backup",
+                evidence={"differences": found},
+            )
+        return seconds
+
+    def _stored(self, backup: Backup, part: Part) -> t.Iterator[bytes]:
+        """The plain bytes of a part, whose end is only reached when what is stored is what was written."""
+        manifest = backup.manifest
+        codec = self._codec._replace(method=manifest.compression, recipients=tuple(manifest.recipients))
+        meter = Meter()
+        yield from codec.decode(self._checked(part, meter))
+
+    def _damage(self, backup: Backup) -> SlipwayError | None:
+        """What is wrong with its stored bytes: a program that reads damaged ones says something else, and earlier."""
+        try:
+            for part in backup.manifest.parts.values():
+                for _chunk in self._checked(part, Meter()):
+                    pass
+        except SlipwayError as error:
+            return error if error.cause in SURE else None
+        return None
+
+    def _checked(self, part: Part, meter: Meter) -> t.Iterator[bytes]:
+        yield from meter.through(self._store.get(part.key))
+        if (meter.size, meter.sha256) != (part.size, part.sha256):
+            raise SlipwayError(
+                "is not what was written",
+                obj=self._store.url(part.key),
+                actual=f"{meter.size} bytes, SHA-256 {meter.sha256[:16]}…",
+                wanted=f"{part.size} bytes, SHA-256 {part.sha256[:16]}…",
+                remedy="Its disk or store damages data. Do not rely on this backup; take another one elsewhere.",
+                cause="damaged",
+            )
+
+    def _prune(self, order: Order, spared: Backup) -> None:
+        known = catalog.read(self._store)
+        pinned = {*order.pinned, spared.manifest.id}
+        verdicts = retention.judge(known.backups, order.retention, self._system.wall(), pinned)
+        self._tell(verdicts, "deleted")
+        for verdict in verdicts:
+            if not verdict.stays:
+                catalog.remove(self._store, verdict.backup)
+
+    # --- what is said
+
+    def _tell(self, verdicts: t.Iterable[retention.Verdict], verb: str) -> None:
+        for verdict in verdicts:
+            if not verdict.stays:
+                self._say(f"{verb} {verdict.backup.manifest.id}: {verdict.why}")
+
+    def _age(self, backup: Backup) -> str:
+        return f"{self._system.wall() - backup.manifest.taken:.0f} s old"
+
+    def _say(self, action: str) -> None:
+        self._actions.append(action)
+
+    def _outcome(self, backup: Backup | None, *, changed: bool) -> Outcome:
+        return Outcome(changed, self._actions, backup, catalog.read(self._store).backups)
+
+
+LEAST = 20  # a dump is hardly ever smaller than one part in so many of its database
+# Causes that say something about the backup, and not about the place where it was looked at.
+SURE = ("damaged", "bad_backup", "missing")
+
+
+def _name(source: Source) -> str:
+    return f"{source.where.get('database')} of {source.where.get('host')}"

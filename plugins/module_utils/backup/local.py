@@ -1,0 +1,126 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backups in a directory of the machine that takes them (private to the collection)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from .pipeline import CHUNK, Chunks
+from .store import Entry, Store
+
+PARTIAL = ".partial"
+
+
+class LocalStore(Store):
+    """One file an object, 0600 in a directory that is 0700.
+
+    :param path: the directory; made when it is not there.
+    """
+
+    def __init__(self, path: str, system: System) -> None:
+        self._path = path
+        self._system = system
+
+    def entries(self) -> list[Entry]:
+        found = []
+        for name in self._names():
+            path = self._file(name)
+            if not name.endswith(PARTIAL) and os.path.isfile(path):
+                found.append(Entry(name, os.path.getsize(path)))
+        return found
+
+    def put(self, key: str, chunks: Chunks) -> int:
+        self._system.make_directory(self._path)
+        path = self._file(key)
+        if os.path.lexists(path):
+            raise SlipwayError("is there already", obj=path, remedy="Give the backup another name.", cause="exists")
+        partial = path + PARTIAL
+        fd = self._open_new(partial)
+        try:
+            size = 0
+            for chunk in chunks:
+                self._system.write_all(fd, chunk, path)
+                size += len(chunk)
+            self._system.fsync_fd(fd)
+        except BaseException:
+            os.close(fd)
+            self._system.unlink(partial)
+            raise
+        os.close(fd)
+        self._system.rename(partial, path)
+        self._system.fsync_directory(self._path)
+        return size
+
+    def get(self, key: str) -> t.Iterator[bytes]:
+        try:
+            with open(self._file(key), "rb", buffering=0) as stream:
+                while True:
+                    chunk = stream.read(CHUNK)
+                    if not chunk:
+                        return
+                    yield chunk
+        except OSError as error:
+            raise _error(error, self._file(key)) from None
+
+    def delete(self, key: str) -> None:
+        try:
+            self._system.unlink(self._file(key))
+        except OSError as error:
+            raise _error(error, self._file(key)) from None
+        self._system.fsync_directory(self._path)
+
+    def leftovers(self, *, remove: bool) -> list[str]:
+        left = [name for name in self._names() if name.endswith(PARTIAL)]
+        for name in left if remove else ():
+            self._system.unlink(self._file(name))
+        return left
+
+    def url(self, key: str) -> str:
+        return self._file(key)
+
+    def room(self) -> int | None:
+        place = self._path
+        while not os.path.isdir(place):
+            place = os.path.dirname(place) or "/"
+        return shutil.disk_usage(place).free
+
+    def _names(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._path))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _error(error, self._path) from None
+
+    def _file(self, key: str) -> str:
+        return os.path.join(self._path, key)
+
+    def _open_new(self, path: str) -> int:
+        try:
+            return self._system.open_fd(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise _error(error, path) from None
+
+
+def _error(error: OSError, path: str) -> SlipwayError:
+    if isinstance(error, FileNotFoundError):
+        return SlipwayError("is not there", obj=path, remedy="List the backups with state: listed.", cause="missing")
+    if isinstance(error, FileExistsError):
+        return SlipwayError(
+            "another backup writes it now", obj=path, remedy="Wait until that one has ended.", cause="busy"
+        )
+    if isinstance(error, PermissionError):
+        return SlipwayError(
+            "not permitted",
+            obj=path,
+            actual=error.strerror,
+            remedy="Connect as root or set become: true, or choose another directory.",
+            cause="permission",
+        )
+    return SlipwayError("cannot be used", obj=path, actual=error.strerror, remedy="See the disk.", cause="io")

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Programs joined by pipes: every exit status counts, and bytes pass through without a shell (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+import typing as t
+
+from ..errors import SlipwayError
+
+CHUNK = 1 << 20  # bytes
+SAID = 2000  # characters of what a program said that an error quotes
+GRACE = 10.0  # seconds from SIGTERM to SIGKILL
+
+Chunks = t.Iterable[bytes]
+
+
+class Program(t.NamedTuple):
+    """One program of a chain.
+
+    :param argv: never a shell's line.
+    :param env: added to this process's environment.
+    """
+
+    argv: tuple[str, ...]
+    env: t.Mapping[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return os.path.basename(self.argv[0])
+
+
+def flow(programs: t.Sequence[Program], chunks: Chunks | None = None) -> t.Iterator[bytes]:
+    """What the last of some programs writes, each reading what the one before it wrote.
+
+    The end is only reached when all of them ended with 0, so whoever consumes this to its end has everything.
+
+    :param chunks: what the first one reads; nothing by default. Without programs they pass as they are.
+    :raises SlipwayError: C(command_missing); C(command_failed) with what each failed program said; whatever the chunks
+        raise.
+    """
+    if not programs:
+        yield from chunks or ()
+        return
+    with _chain(programs, subprocess.DEVNULL if chunks is None else subprocess.PIPE) as chain:
+        feeder = None if chunks is None else _Feeder(chain, chunks)
+        stream = t.cast(io.BufferedReader, chain.processes[-1].stdout)
+        while True:
+            chunk = stream.read1(CHUNK)  # what there is, not more
+            if not chunk:
+                break
+            yield chunk
+        if feeder is not None:
+            feeder.finish()
+        chain.finish()
+
+
+class _Chain:
+    """Processes that run, and the files that hold what they say."""
+
+    def __init__(self) -> None:
+        self.programs: list[Program] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.said: list[t.IO[bytes]] = []
+
+    def start(self, program: Program, stdin: int | t.IO[bytes]) -> None:
+        """Start one more, reading from the one before it."""
+        said = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the chain
+        self.said.append(said)
+        try:
+            # A module's run_command keeps all output in memory.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+                program.argv,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                env={**os.environ, **program.env},
+            )
+        except FileNotFoundError:
+            raise SlipwayError(
+                "no such program",
+                obj=program.argv[0],
+                remedy=f"Install {program.name} on this machine, or name a container that has it with run_in.",
+                cause="command_missing",
+            ) from None
+        self.programs.append(program)
+        self.processes.append(process)
+
+    def finish(self) -> None:
+        """Wait for all of them.
+
+        :raises SlipwayError: C(command_failed).
+        """
+        ended = [
+            (process.wait(), program, said) for program, process, said in zip(self.programs, self.processes, self.said)
+        ]
+        failed = [one for one in ended if one[0]]
+        reasons = [one for one in failed if one[0] != -signal.SIGPIPE] or failed  # else its reader's end was its own
+        if failed:
+            raise SlipwayError(
+                "a program failed",
+                obj=reasons[0][1].name,
+                actual="; ".join(
+                    f"{program.name} {_status(status)}: {_tail(said)}" for status, program, said in reasons
+                ),
+                wanted="exit status 0 of every program",
+                cause="command_failed",
+            )
+
+    def end(self) -> None:
+        """Leave none behind, whatever happened."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
+            try:
+                process.wait(GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        for said in self.said:
+            said.close()
+
+
+class _Feeder:
+    """Writes to a chain beside whoever reads from it."""
+
+    def __init__(self, chain: _Chain, chunks: Chunks) -> None:
+        self._process, self._chunks = chain.processes[0], chunks
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        stream = t.cast(io.BufferedWriter, self._process.stdin)
+        try:
+            with contextlib.suppress(BrokenPipeError):  # that it stopped reading is told by its exit status
+                for chunk in self._chunks:
+                    stream.write(chunk)
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        except BaseException as error:  # pylint: disable=broad-exception-caught  # raised by finish
+            self._failed = error
+            self._process.kill()  # an end of its input would be taken for the whole
+
+    def finish(self) -> None:
+        """Wait until all is written, and raise what the chunks raised."""
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+
+@contextlib.contextmanager
+def _chain(programs: t.Sequence[Program], stdin: int) -> t.Iterator[_Chain]:
+    chain = _Chain()
+    try:
+        source: int | t.IO[bytes] = stdin
+        for program in programs:
+            chain.start(program, source)
+            if not isinstance(source, int):
+                source.close()  # the program before must notice when this one is gone
+            source = t.cast(io.BufferedReader, chain.processes[-1].stdout)
+        yield chain
+    finally:
+        chain.end()
+
+
+def _status(status: int) -> str:
+    return f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+
+
+def _tail(said: t.IO[bytes]) -> str:
+    size = said.seek(0, os.SEEK_END)
+    said.seek(max(0, size - 4 * SAID))
+    return said.read().decode(errors="replace").strip()[-SAID:] or "it said nothing"

@@ -1,0 +1,237 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL: one moment of a database by an exported snapshot, dumped by pg_dump (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import re
+import tempfile
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from . import postgresql_facts
+from .engine import Engine, Facts, Scratch, Snapshot, Source
+from .pipeline import Chunks, Program, flow
+
+LOCK_WAIT = 60  # seconds that a dump waits for a lock on a table
+CONNECT = 10  # seconds
+SECRETS = ("password", "sslpassword")  # of a connection string; never on a command line
+UNTIMED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
+
+
+class Login:
+    """Where a database is, and as whom.
+
+    :param dsn: a connection string of libpq, URI or keywords (PostgreSQL manual, "Connection Strings").
+    :raises SlipwayError: C(driver_missing), C(bad_input).
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._driver = _driver()
+        try:
+            given = self._driver.extensions.parse_dsn(dsn)
+        except self._driver.ProgrammingError as error:
+            raise SlipwayError(
+                "is not a connection string of PostgreSQL",
+                obj="url",
+                actual=_without_values(str(error)),
+                wanted="postgresql://user:password@host:5432/database",
+                remedy="Correct it; what is special in a password is percent-encoded.",
+                cause="bad_input",
+            ) from None
+        self.password = str(given.get("password", ""))
+        self.public = {name: str(value) for name, value in given.items() if name not in SECRETS}
+        self._given = given
+
+    @property
+    def where(self) -> dict[str, str]:
+        """Host and database, for people."""
+        return {"host": self.public.get("host", "local socket"), "database": self.database}
+
+    @property
+    def database(self) -> str:
+        """By the rule of libpq the user's name where none is given."""
+        return self.public.get("dbname") or self.public.get("user") or "postgres"
+
+    def connect(self) -> t.Any:
+        """A connection that reads only.
+
+        :raises SlipwayError: C(unreachable) or C(login).
+        """
+        options = f"{self.public.get('options', '')} {UNTIMED}".strip()
+        try:
+            link = self._driver.connect(
+                **{"connect_timeout": CONNECT, "application_name": "slipway", **self._given, "options": options}
+            )
+        except self._driver.OperationalError as error:
+            raise _connect_error(str(error), self.where) from None
+        link.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        return link
+
+    @contextlib.contextmanager
+    def for_programs(self) -> t.Iterator[tuple[str, dict[str, str]]]:
+        """A connection string without secrets, and the environment in which a program finds the password."""
+        dsn = self._driver.extensions.make_dsn(**self.public)
+        if not self.password:
+            yield dsn, {}
+            return
+        with tempfile.NamedTemporaryFile("w", prefix="slipway-pgpass-", encoding="utf-8") as file:  # mode 0600
+            escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
+            file.write(f"*:*:*:*:{escaped}\n")
+            file.flush()
+            yield dsn, {"PGPASSFILE": file.name}
+
+
+class PostgreSQL(Engine):
+    """See RV(Engine).
+
+    :param url: connection string.
+    :param bin_dir: directory of C(pg_dump) and the others; by default that of the oldest version that fits the server.
+    :param scratch_dir: where a throw-away server has its data.
+    """
+
+    name = "postgresql"
+    format = "custom"
+    floor = 200
+
+    def __init__(self, url: str, system: System, *, bin_dir: str = "", scratch_dir: str) -> None:
+        self.login = Login(url)
+        self.system = system
+        self.scratch_dir = scratch_dir
+        self._bin_dir = bin_dir
+
+    def inspect(self) -> Source:
+        with contextlib.closing(self.login.connect()) as link, link.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num'), pg_database_size(current_database())")
+            number, size = cursor.fetchone()
+        server = version_of(int(number))
+        client = self.version(self.program("pg_dump", server))
+        if major(client) < major(server):
+            raise SlipwayError(
+                "is older than the server, and would refuse to dump it",
+                obj="pg_dump",
+                actual=client,
+                wanted=f"{major(server)} or newer",
+                remedy=f"Install postgresql-client-{major(server)} on this machine, or name a container that has it.",
+                cause="client_too_old",
+            )
+        return Source(server, client, int(size), self.login.where)
+
+    def program(self, name: str, server: str) -> str:
+        """The path of a program whose version is at least the server's; the newest when none is."""
+        if self._bin_dir:
+            return os.path.join(self._bin_dir, name)
+        found = {int(path.split("/")[4]): path for path in glob.glob(f"/usr/lib/postgresql/[0-9]*/bin/{name}")}
+        fitting = sorted(number for number in found if number >= major(server))
+        return found[fitting[0]] if fitting else found[max(found)] if found else name
+
+    def version(self, program: str) -> str:
+        """What a program says of itself."""
+        said = self.system.run([program, "--version"], timeout=30).stdout
+        match = re.search(r"(\d+(?:\.\d+)*)", said)
+        return match[1] if match else "0"
+
+    @contextlib.contextmanager
+    def snapshot(self) -> t.Iterator[Snapshot]:
+        with contextlib.closing(self.login.connect()) as link:
+            yield _Exported(self, link)
+
+    def check(self, dump: Chunks) -> None:
+        for _line in flow([Program((self.program("pg_restore", "0"), "--file=-"))], dump):
+            pass
+
+    def scratch(self, server: str, facts: Facts, size: int) -> t.ContextManager[Scratch]:
+        from .postgresql_scratch import throw_away
+
+        return throw_away(self, server, facts, size)
+
+
+class _Exported(Snapshot):
+    """A snapshot that pg_dump and the questions share (PostgreSQL manual, "Snapshot Synchronization Functions")."""
+
+    def __init__(self, engine: PostgreSQL, link: t.Any) -> None:
+        self._engine = engine
+        self._link = link
+        self._server = version_of(link.server_version)
+        with link.cursor() as cursor:
+            cursor.execute("SELECT pg_export_snapshot()")
+            self._id = str(cursor.fetchone()[0])
+            cursor.execute(
+                "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
+            )
+            self.position = str(cursor.fetchone()[0])
+
+    def dump(self) -> t.Iterator[bytes]:
+        return self._dump("--format=custom", "--compress=0")
+
+    def beside(self) -> dict[str, t.Iterator[bytes]]:
+        """Roles and tablespaces are of the cluster, not of the database."""
+        with self._link.cursor() as cursor:
+            cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+            sees_passwords = bool(cursor.fetchone()[0])
+        options = [] if sees_passwords else ["--no-role-passwords"]
+        return {"globals.sql": self._run("pg_dumpall", "--globals-only", *options)}
+
+    def facts(self) -> Facts:
+        return postgresql_facts.of_source(self._link, self._dump(*postgresql_facts.SCHEMA))
+
+    def cancel(self) -> None:
+        self._link.cancel()
+
+    def completed(self, facts: Facts) -> Facts:
+        return postgresql_facts.with_sequences_after(self._link, facts)
+
+    def _dump(self, *options: str) -> t.Iterator[bytes]:
+        wait = f"--lock-wait-timeout={LOCK_WAIT}s"
+        return self._run("pg_dump", f"--snapshot={self._id}", wait, *options)
+
+    def _run(self, name: str, *options: str) -> t.Iterator[bytes]:
+        with self._engine.login.for_programs() as (dsn, env):
+            program = self._engine.program(name, self._server)
+            yield from flow([Program((program, "--no-password", *options, f"--dbname={dsn}"), env)])
+
+
+def version_of(number: int) -> str:
+    """15.18 for 150018 (PostgreSQL manual, C(server_version_num))."""
+    return f"{number // 10000}.{number % 10000}"
+
+
+def major(version: str) -> int:
+    """15 for 15.18."""
+    return int(version.partition(".")[0])
+
+
+def _driver() -> t.Any:
+    try:
+        import psycopg2
+        import psycopg2.extensions
+    except ImportError as error:
+        raise SlipwayError(
+            "cannot be imported by this machine's Python",
+            obj="psycopg2",
+            actual=str(error),
+            remedy="Install python3-psycopg2 (Debian, Ubuntu) or psycopg2 (PyPI) there.",
+            cause="driver_missing",
+        ) from None
+    return psycopg2
+
+
+def _connect_error(said: str, where: t.Mapping[str, str]) -> SlipwayError:
+    login = re.search(r"authentication|password|pg_hba|role .* does not exist|permission", said)
+    return SlipwayError(
+        "cannot log in" if login else "cannot be reached",
+        obj=f"{where['database']} on {where['host']}",
+        actual=said.strip().splitlines()[-1].strip(),  # one line for each address that was tried
+        remedy="Check user, password and pg_hba.conf." if login else "Check host, port, database and that it runs.",
+        cause="login" if login else "unreachable",
+    )
+
+
+def _without_values(said: str) -> str:
+    """The driver quotes what it cannot read, and that may be a password."""
+    return re.sub(r'"[^"]*"', '"…"', said).strip()

@@ -1,0 +1,192 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restored PostgreSQL database must have: its objects, rows, a sample of them (private to the collection).
+
+All of the source is read in the dump's own snapshot. Sequences stand outside of snapshots (PostgreSQL manual, "Sequence
+Manipulation Functions"), so they are read before and after, and the restored one must lie between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import typing as t
+
+from .engine import Facts
+from .pipeline import Chunks
+
+SCHEMA = ("--schema-only", "--no-tablespaces")
+ENDS = 500  # rows at each end of the primary key that a sample has
+ALL = 50_000  # rows up to which a table without a primary key is read whole
+SHARE = 64  # else one of so many rows, chosen by what is in it
+SHOWN = 8  # differences of a kind that are named
+
+_HEADER = re.compile(r"-- Name: (.*?)(?:; Owner: .*)?$")
+
+# Tables with data in a dump: not those of an extension, unless it says that they are its configuration.
+_TABLES = """
+SELECT c.oid, format('%I.%I', n.nspname, c.relname),
+  (SELECT array_agg(format('%I', a.attname) ORDER BY k.place) FROM pg_index i,
+    unnest(i.indkey) WITH ORDINALITY AS k(number, place), pg_attribute a
+    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number),
+  (SELECT array_agg(a.attcollation <> 0 ORDER BY k.place) FROM pg_index i,
+    unnest(i.indkey) WITH ORDINALITY AS k(number, place), pg_attribute a
+    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+      AND NOT (c.oid = ANY (coalesce(e.extconfig, '{}'))))
+  AND NOT (c.relpersistence = 'u' AND pg_is_in_recovery())
+ORDER BY 2
+"""
+
+_SEQUENCES = """
+SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' ORDER BY 1
+"""
+
+# What makes text out of values, alike on every server.
+_SETTINGS = """
+SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres';
+SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL xmloption = 'content'
+"""
+
+_ROW = "('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint"
+
+
+def of_source(link: t.Any, schema: Chunks) -> Facts:
+    """Of the snapshot that a connection has."""
+    with link.cursor() as cursor:
+        cursor.execute(_SETTINGS)
+        return {
+            "sequences": {name: [value, value] for name, value in _sequences(cursor).items()},
+            "schema": objects_of(schema),
+            "tables": _tables(cursor),
+            "large_objects": _large_objects(cursor),
+            "roles": _roles(cursor),
+            "database": _one(cursor, "SELECT current_database()"),
+            "preload": _one(cursor, "SELECT current_setting('shared_preload_libraries')"),
+        }
+
+
+def with_sequences_after(link: t.Any, facts: Facts) -> Facts:
+    """The facts, with where each sequence stands now, after the dump."""
+    with link.cursor() as cursor:
+        after = _sequences(cursor)
+    ends = {name: [first, after.get(name, first)] for name, (first, _same) in facts["sequences"].items()}
+    return {**facts, "sequences": ends}
+
+
+def differences(link: t.Any, schema: Chunks, facts: Facts) -> list[str]:
+    """In what a restored database is not what the facts say."""
+    with link.cursor() as cursor:
+        cursor.execute(_SETTINGS)
+        found = _compare("object", facts["schema"], objects_of(schema))
+        found += _compare("table", facts["tables"], _tables(cursor), _rows)
+        found += _compare("large objects", facts["large_objects"], _large_objects(cursor))
+        found += _astray(facts["sequences"], _sequences(cursor))
+    return found
+
+
+def objects_of(schema: Chunks) -> dict[str, str]:
+    """Each object of a schema dump, with the checksum of what makes it."""
+    made: dict[str, t.Any] = {}
+    name = ""
+    for line in b"".join(schema).decode().splitlines():
+        match = _HEADER.match(line)
+        if match:
+            name = match[1]
+        elif line and not line.startswith(("--", "\\restrict", "\\unrestrict", "SET ", "SELECT pg_catalog.set_config")):
+            made.setdefault(name, hashlib.sha256()).update(line.encode() + b"\n")
+    return {name: digest.hexdigest()[:16] for name, digest in made.items()}
+
+
+def _tables(cursor: t.Any) -> dict[str, list[t.Any]]:
+    """Table to its number of rows, and the checksum of some of them."""
+    cursor.execute(_TABLES)
+    found = {}
+    for _oid, name, key, collated in cursor.fetchall():
+        cursor.execute(f"SELECT count(*) FROM ONLY {name}")
+        rows = int(cursor.fetchone()[0])
+        cursor.execute(_sample(name, key, collated, rows))
+        found[name] = [rows, str(cursor.fetchone()[0])]
+    return found
+
+
+def _sample(name: str, key: t.Sequence[str] | None, collated: t.Sequence[bool] | None, rows: int) -> str:
+    """The same rows on every server: by the primary key in an order that no locale has a part in, else by content."""
+    if not key or not collated:
+        share = "" if rows <= ALL else f" WHERE {_ROW} % {SHARE} = 0"
+        return f"SELECT coalesce(sum({_ROW}), 0) FROM ONLY {name} t{share}"
+    columns = [f'{column} COLLATE "C"' if has else column for column, has in zip(key, collated)]
+    ends = " UNION ALL ".join(
+        f"(SELECT t FROM ONLY {name} t ORDER BY {', '.join(f'{column} {way}' for column in columns)} LIMIT {ENDS})"
+        for way in ("ASC", "DESC")
+    )
+    return f"SELECT coalesce(sum({_ROW}), 0) FROM ({ends}) AS ends(t)"
+
+
+def _sequences(cursor: t.Any) -> dict[str, int]:
+    """Sequence to its last value, one less where nobody has been given that."""
+    cursor.execute(_SEQUENCES)
+    found = {}
+    for (name,) in cursor.fetchall():
+        cursor.execute(f"SELECT last_value, is_called FROM {name}")
+        value, called = cursor.fetchone()
+        found[name] = int(value) if called else int(value) - 1
+    return found
+
+
+def _large_objects(cursor: t.Any) -> dict[str, list[t.Any]]:
+    cursor.execute("SELECT count(*) FROM pg_largeobject_metadata")
+    count = int(cursor.fetchone()[0])
+    cursor.execute(
+        "SELECT coalesce(sum(('x' || substr(md5(lo_get(oid)), 1, 15))::bit(60)::bigint), 0)"
+        f" FROM (SELECT oid FROM pg_largeobject_metadata ORDER BY oid LIMIT {ENDS}) AS first"
+    )
+    return {"all": [count, str(cursor.fetchone()[0])]}
+
+
+def _roles(cursor: t.Any) -> dict[str, bool]:
+    """Role to whether it is a superuser (an event trigger's owner must be one)."""
+    cursor.execute("SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
+    return {str(name): bool(is_super) for name, is_super in cursor.fetchall()}
+
+
+def _one(cursor: t.Any, question: str) -> str:
+    cursor.execute(question)
+    return str(cursor.fetchone()[0])
+
+
+def _rows(wanted: t.Any, found: t.Any) -> str:
+    if wanted[0] != found[0]:
+        return f"{found[0]} rows, wanted {wanted[0]}"
+    return f"{found[0]} rows, but not the same ones"
+
+
+def _compare(
+    kind: str,
+    wanted: t.Mapping[str, t.Any],
+    found: t.Mapping[str, t.Any],
+    tell: t.Callable[[t.Any, t.Any], str] = lambda _wanted, _found: "is not the same",
+) -> list[str]:
+    said = [f"{kind} {name}: is missing" for name in wanted if name not in found]
+    said += [f"{kind} {name}: was not there" for name in found if name not in wanted]
+    said += [
+        f"{kind} {name}: {tell(wanted[name], found[name])}"
+        for name in wanted
+        if found.get(name, wanted[name]) != wanted[name]
+    ]
+    return said if len(said) <= SHOWN else [*said[:SHOWN], f"and {len(said) - SHOWN} more of this kind"]
+
+
+def _astray(wanted: t.Mapping[str, t.Sequence[int]], found: t.Mapping[str, int]) -> list[str]:
+    said = []
+    for name, ends in wanted.items():
+        if name not in found:
+            said.append(f"sequence {name}: is missing")
+        elif not min(ends) <= found[name] <= max(ends):
+            said.append(f"sequence {name}: stands at {found[name]}, wanted {min(ends)} to {max(ends)}")
+    return said

@@ -1,0 +1,237 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: database_backup
+short_description: Back a database up, and prove the backup by restoring it
+version_added: "0.1.0"
+author:
+  - Slipway maintainers (@slipway)
+description:
+  - Takes a backup of a database in one moment of it, keeps it with checksums and a manifest, and proves that it can be
+    restored by restoring it. With O(verify=restore) a throw-away server with a data directory of its own gets the
+    restored copy. Its objects, the number of rows of every table and a sample of them are compared with what the
+    database had at the very moment of the dump; then it is gone.
+  - A backup that was cut off leaves nothing that looks like one, and the next run clears up after it. The backups that
+    there were are never touched by one that fails.
+  - The retention can never delete the last verified backup.
+  - Runs on the machine that the task runs on, which needs the programs of the database, C(zstd) or C(gzip) as
+    O(compression) says, C(age) for O(encryption), and for PostgreSQL the Python package C(psycopg2).
+options:
+  state:
+    description:
+      - V(present) sees to it that there is a backup as O(verify) and O(max_age) say, then applies O(retention).
+      - V(verified) proves the backup O(id) again, as O(verify) says, unless that was done within O(max_age).
+      - V(absent) deletes the backup O(id), unless it is the last verified one or pinned.
+      - V(listed) only reads.
+    type: str
+    choices: [present, absent, verified, listed]
+    default: present
+  engine:
+    description: What kind of database it is.
+    type: str
+    choices: [postgresql]
+    default: postgresql
+  name:
+    description: Name of the target; its backups are in a place of this name in the store.
+    type: str
+    required: true
+  url:
+    description:
+      - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords.
+      - The password is handed to the programs in a file that only this user can read, never on a command line.
+    type: str
+    required: true
+  store:
+    description: Where the backups are kept.
+    type: dict
+    required: true
+    suboptions:
+      kind:
+        description: V(local) is a directory of the machine.
+        type: str
+        choices: [local]
+        default: local
+      path:
+        description: The directory.
+        type: path
+        required: true
+  id:
+    description: A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) is the newest.
+    type: str
+  verify:
+    description:
+      - How a backup is proven. V(none) only that all bytes were written; V(read) that the stored bytes are those that were
+        written, can be decrypted and decompressed, and are a dump from beginning to end.
+      - V(restore) that it restores to what was backed up. A backup alone never proves that.
+    type: str
+    choices: [none, read, restore]
+    default: restore
+  max_age:
+    description: Seconds. A backup, or a proof, not older than this makes another one needless. By default none is.
+    type: float
+    default: 0
+  compression:
+    description: How new backups are compressed.
+    type: dict
+    suboptions:
+      method:
+        description: The program.
+        type: str
+        choices: [zstd, gzip, none]
+        default: zstd
+      level:
+        description: Its level, on its own scale; its own default.
+        type: int
+      threads:
+        description: Threads of zstd; by default as many as there are processors.
+        type: int
+  encryption:
+    description: Encryption of new backups by age.
+    type: dict
+    suboptions:
+      recipients:
+        description: Public keys, each of whose owners can decrypt.
+        type: list
+        elements: str
+        default: []
+      identity:
+        description: File with a private key on the machine, which O(verify=read) and O(verify=restore) need.
+        type: path
+  retention:
+    description:
+      - Which backups stay. Each that any of these keeps; all when nothing is set.
+      - Backups that were found to be bad take no other one's place.
+    type: dict
+    suboptions:
+      last:
+        description: The newest so many.
+        type: int
+      days:
+        description: Those younger than so many days.
+        type: float
+      daily:
+        description: The newest of each of the last so many days that have one (UTC).
+        type: int
+      weekly:
+        description: The same by weeks (ISO 8601).
+        type: int
+      monthly:
+        description: The same by months.
+        type: int
+      yearly:
+        description: The same by years.
+        type: int
+  pinned:
+    description: Ids of backups that stay whatever the retention says.
+    type: list
+    elements: str
+    default: []
+  bin_dir:
+    description:
+      - Directory of the database's programs. By default those of the oldest version on the machine that is not older than
+        the server.
+    type: path
+  scratch_dir:
+    description: Where a restored copy is kept while it is compared; it needs room for the whole database.
+    type: path
+    default: /var/tmp
+  lock_wait:
+    description: Seconds to wait for another backup of the same target on this machine.
+    type: float
+    default: 0
+  root:
+    description: Directory of Slipway's state.
+    type: path
+    default: /var/lib/slipway
+attributes:
+  check_mode:
+    support: full
+    description: Looks at the database and the store, says what would be done, and writes nothing.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+"""
+
+EXAMPLES = r"""
+- name: A backup from now that has been restored, and what is older than two weeks gone
+  slipway.deploy.database_backup:
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
+    retention: {last: 3, days: 14, monthly: 12}
+
+- name: Only when there is no verified one of the last hour
+  slipway.deploy.database_backup:
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
+    max_age: 3600
+
+- name: Drill with the newest one
+  slipway.deploy.database_backup:
+    state: verified
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
+    id: latest
+
+- name: What is there
+  slipway.deploy.database_backup:
+    state: listed
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
+"""
+
+RETURN = r"""
+actions:
+  description: Each thing that was done and why, in words; with check mode what would be done.
+  returned: success
+  type: list
+  elements: str
+  sample: ["backed up shop of db1 as 20261124T031500Z-0a1b2c: 73400320 bytes, 9120332 stored"]
+backup:
+  description: The backup that was taken, proven, or found to be fresh.
+  returned: with O(state=present) and O(state=verified)
+  type: dict
+  sample:
+    id: 20261124T031500Z-0a1b2c
+    verified_by: restore
+    restore_seconds: 4.2
+    size: 9120332
+    plain_size: 73400320
+    seconds: 3.1
+    throughput: 23677522
+    position: 0/1A2B3C4
+    server: "15.18"
+    client: "15.18"
+backups:
+  description: All backups of the target, oldest first, described as RV(backup).
+  returned: success
+  type: list
+  elements: dict
+  sample: []
+error:
+  description: What failed.
+  returned: failure
+  type: dict
+  sample: {"cause": "client_too_old", "object": "pg_dump", "actual": "13.4", "wanted": "15 or newer"}
+"""
+
+from ansible_collections.slipway.deploy.plugins.module_utils.module import run_module
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.database_backup import perform
+
+
+def main() -> None:
+    run_module(DATABASE_BACKUP, perform)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A database out of bytes, and the keeper of its backups."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.codec import Codec
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.engine import Engine, Scratch, Snapshot, Source
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.keeper import Keeper, Order
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.local import LocalStore
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.retention import Policy
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+
+
+class Clock(System):
+    """A wall clock that stands where it is put."""
+
+    now = 1_700_000_000.0
+
+    def wall(self):
+        return self.now
+
+
+class FakeEngine(Engine):
+    """Its dump is its content; restoring is remembering it."""
+
+    name = "fake"
+    format = "bytes"
+    floor = 3
+
+    def __init__(self, content=b"all the rows"):
+        self.content = content
+        self.restores_to = None  # something else than what was dumped
+        self.dump_fails_after = None  # bytes
+        self.restores = 0
+
+    def inspect(self):
+        return Source("1.0", "1.0", len(self.content), {"host": "here", "database": "fake"})
+
+    @contextlib.contextmanager
+    def snapshot(self):
+        yield FakeSnapshot(self)
+
+    def check(self, dump):
+        for _chunk in dump:
+            pass
+
+    @contextlib.contextmanager
+    def scratch(self, server, facts, size):
+        yield FakeScratch(self)
+
+
+class FakeSnapshot(Snapshot):
+    position = "7"
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def dump(self):
+        content, after = self.engine.content, self.engine.dump_fails_after
+        if after is not None:
+            yield content[:after]
+            raise SlipwayError("the dump failed", cause="command_failed")
+        yield content
+
+    def beside(self):
+        return {"roles": iter([b"a role"])}
+
+    def facts(self):
+        return {"content": self.engine.content.decode("latin-1")}
+
+    def cancel(self):
+        pass
+
+
+class FakeScratch(Scratch):
+    def __init__(self, engine):
+        self.engine = engine
+        self.restored = b""
+
+    def restore(self, dump):
+        self.restored = self.engine.restores_to or b"".join(dump)
+        self.engine.restores += 1
+
+    def differences(self, facts):
+        return [] if facts["content"].encode("latin-1") == self.restored else ["content: is not the same"]
+
+
+PLAIN = Codec(method="none")
+
+
+def keeper(tmp_path, engine=None, clock=None, codec=PLAIN):
+    clock = clock or Clock()
+    return Keeper(engine or FakeEngine(), LocalStore(str(tmp_path / "store"), clock), codec, clock)
+
+
+def order(verify="restore", max_age=0.0, pinned=(), **policy):
+    return Order(verify, max_age, Policy(**policy), pinned)
+
+
+def ids(outcome):
+    return [backup.manifest.id for backup in outcome.backups]

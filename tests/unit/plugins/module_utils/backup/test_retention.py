@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which backups stay."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.model import Backup, Manifest, Part, Proof
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.retention import DAY, Policy, judge
+from hypothesis import given
+from hypothesis import strategies as st
+
+NOW = 1_700_000_000.0  # 2023-11-14, a Tuesday
+
+
+def made(number, age_days, *proofs):
+    part = Part(f"b{number}.dump", 1, "", 1)
+    manifest = Manifest(
+        id=f"b{number}",
+        number=number,
+        engine="fake",
+        format="bytes",
+        taken=NOW - age_days * DAY,
+        seconds=1.0,
+        source={},
+        server="",
+        client="",
+        position="",
+        compression="none",
+        recipients=[],
+        facts={},
+        parts={"dump": part},
+    )
+    return Backup(manifest, tuple(Proof(by, ok, NOW, 1.0) for by, ok in proofs))
+
+
+GOOD, READ, BAD = ("restore", True), ("read", True), ("restore", False)
+
+
+def staying(backups, policy, pinned=()):
+    return [verdict.backup.manifest.id for verdict in judge(backups, policy, NOW, pinned) if verdict.stays]
+
+
+def test_without_a_policy_all_stay():
+    assert staying([made(1, 9999), made(2, 1, BAD)], Policy()) == ["b1", "b2"]
+
+
+def test_the_newest_so_many_stay():
+    assert staying([made(number, 10 - number, GOOD) for number in range(1, 6)], Policy(last=2)) == ["b4", "b5"]
+
+
+def test_a_bad_one_takes_no_place():
+    backups = [made(1, 3, GOOD), made(2, 2, GOOD), made(3, 1, BAD), made(4, 0, BAD)]
+    assert staying(backups, Policy(last=2)) == ["b1", "b2"]
+
+
+def test_those_younger_stay():
+    assert staying([made(1, 8, READ), made(2, 6.9), made(3, 1, GOOD)], Policy(days=7)) == ["b1", "b2", "b3"]
+    assert staying([made(1, 8), made(2, 6.9), made(3, 1, GOOD)], Policy(days=7)) == ["b2", "b3"]
+
+
+def test_the_newest_of_each_period_stays():
+    backups = [made(number, 40 - number, GOOD) for number in range(40)]
+    assert staying(backups, Policy(daily=3)) == ["b37", "b38", "b39"]
+    assert len(staying(backups, Policy(weekly=4))) == 4
+    assert len(staying(backups, Policy(monthly=12))) == 2
+    assert staying(backups, Policy(yearly=1)) == ["b39"]
+
+
+def test_the_last_verified_one_stays_whatever_the_policy_says():
+    backups = [made(1, 900, GOOD), made(2, 800, READ), made(3, 3), made(4, 2), made(5, 1, GOOD, BAD)]
+    assert staying(backups, Policy(last=1)) == ["b1", "b2", "b4"]
+
+
+def test_why_is_said():
+    verdicts = judge([made(1, 30, GOOD), made(2, 20, BAD), made(3, 0, GOOD)], Policy(last=1), NOW)
+    assert [verdict.why for verdict in verdicts] == [
+        "beyond the retention, 30.0 days old",
+        "found to be bad, beyond the retention, 20.0 days old",
+        "the last one verified by restore",
+    ]
+
+
+PROOFS = st.lists(st.sampled_from([GOOD, READ, BAD, ("read", False)]), max_size=3)
+HISTORIES = st.lists(st.tuples(st.floats(-30, 4000), PROOFS), max_size=30)
+POLICIES = st.builds(Policy, *[st.integers(0, 5), st.floats(0, 500), *[st.integers(0, 4)] * 4])
+
+
+@given(HISTORIES, POLICIES, st.sets(st.integers(1, 30)))
+def test_over_all_histories(history, policy, pins):
+    backups = [made(number, age, *proofs) for number, (age, proofs) in enumerate(history, start=1)]
+    pinned = {f"b{number}" for number in pins}
+    verdicts = judge(backups, policy, NOW, pinned)
+    assert verdicts == judge(backups, policy, NOW, pinned)
+    stays = {verdict.backup.manifest.id for verdict in verdicts if verdict.stays}
+    assert [verdict.backup for verdict in verdicts] == backups
+    for strength in ("read", "restore"):
+        proven = [one.manifest.id for one in backups if one.verified_by == strength]
+        assert not proven or proven[-1] in stays
+    assert pinned & {one.manifest.id for one in backups} <= stays
+    remaining = [one for one in backups if one.manifest.id in stays]
+    assert {one.manifest.id for one in remaining if one.manifest.id in set(staying(remaining, policy, pinned))} == stays
+
+
+@pytest.mark.parametrize(
+    "proofs, strength",
+    [((), "none"), ((READ,), "read"), ((GOOD, READ), "restore"), ((GOOD, BAD), "none"), ((BAD, READ), "read")],
+)
+def test_the_strongest_proof_since_the_last_failure_counts(proofs, strength):
+    assert made(1, 0, *proofs).verified_by == strength
