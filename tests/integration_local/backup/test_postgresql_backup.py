@@ -10,6 +10,7 @@ import os
 import pathlib
 import select
 import subprocess
+import sys
 import threading
 import typing as t
 
@@ -336,7 +337,9 @@ with engine.scratch("15.0", {{"roles": {{}}, "preload": "", "database": "x"}}, 0
     tmp_path.chmod(0o755)
     for parent in tmp_path.parents[:3]:
         parent.chmod(0o755)
-    done = subprocess.run(["python", "-c", script, server.url(database)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, server.url(database)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == -9, done.stderr
     pid = int(done.stdout)
     with contextlib.suppress(ProcessLookupError):  # then it is gone already
