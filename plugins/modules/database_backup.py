@@ -28,14 +28,18 @@ options:
       - V(present) sees to it that there is a backup as O(verify) and O(max_age) say, then applies O(retention).
       - V(verified) proves the backup O(id) again, as O(verify) says, unless that was done within O(max_age).
       - V(absent) deletes the backup O(id), unless it is the last verified one or pinned.
+      - V(restored) restores the backup O(id) into the new database O(into), or in the place of the live one, and compares
+        it with what was backed up. The live database goes on until the copy is ready; then connections are ended,
+        sequences advanced past the live ones, and both names change at once. The replaced database stays under another
+        name.
       - V(listed) only reads.
     type: str
-    choices: [present, absent, verified, listed]
+    choices: [present, absent, verified, restored, listed]
     default: present
   engine:
     description: What kind of database it is.
     type: str
-    choices: [postgresql]
+    choices: [postgresql, sqlite]
     default: postgresql
   name:
     description: Name of the target; its backups are in a place of this name in the store.
@@ -43,7 +47,8 @@ options:
     required: true
   url:
     description:
-      - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords.
+      - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords; for SQLite
+        the path of its file, which C(sqlite:///) may precede.
       - The password is handed to the programs in a file that only this user can read, never on a command line.
     type: str
     required: true
@@ -62,8 +67,21 @@ options:
         type: path
         required: true
   id:
-    description: A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) is the newest.
+    description: A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) and
+      O(state=restored) is the newest.
     type: str
+  into:
+    description: With O(state=restored), the name of a database to make. Without it the live one is replaced.
+    type: str
+  confirm:
+    description: With O(state=restored) without O(into), the name of the live database, said once more.
+    type: str
+  safety_backup:
+    description:
+      - Take a backup of the live database before it is replaced. Without it a database that cannot be backed up any more
+        can be replaced too.
+    type: bool
+    default: true
   verify:
     description:
       - How a backup is proven. V(none) only that all bytes were written; V(read) that the stored bytes are those that were
@@ -180,6 +198,24 @@ EXAMPLES = r"""
     url: "{{ vault_database_url }}"
     store: {path: /var/backups/slipway}
     id: latest
+
+- name: Look into the newest one, beside the live database
+  slipway.deploy.database_backup:
+    state: restored
+    id: latest
+    into: shop_look
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
+
+- name: Go back to it
+  slipway.deploy.database_backup:
+    state: restored
+    id: latest
+    confirm: shop
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
 
 - name: What is there
   slipway.deploy.database_backup:

@@ -84,6 +84,38 @@ class Engine(abc.ABC):
     def snapshot(self) -> t.ContextManager[Snapshot]:
         """A moment of the database, held as long as its context."""
 
+    @property
+    @abc.abstractmethod
+    def database(self) -> str:
+        """The name of the live database."""
+
+    @abc.abstractmethod
+    def named(self, ending: str) -> str:
+        """The live database's name with an ending, as a name of another one."""
+
+    @abc.abstractmethod
+    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> None:
+        """Make a new database of this name out of a dump, on the live server, and compare it with what was backed up.
+
+        :raises SlipwayError: C(exists), C(bad_backup), …; nothing is left of the new one then.
+        """
+
+    @abc.abstractmethod
+    def take_the_place(self, new: str, kept: str) -> list[str]:
+        """Give a restored database the live one's name, all at once, and the live one another.
+
+        :return: what was done to it, in words.
+        :raises SlipwayError: C(in_use), …; the live one is as it was then, and the restored one gone.
+        """
+
+    @abc.abstractmethod
+    def discard(self, name: str) -> None:
+        """Drop a restored database, if there is one of this name."""
+
+    def recover(self) -> list[str]:
+        """Put back what a killed run has left of the live database's settings, and say what that was."""
+        return []
+
     @abc.abstractmethod
     def check(self, dump: Chunks) -> None:
         """Read a dump to its end, without a server.

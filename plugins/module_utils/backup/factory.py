@@ -14,14 +14,23 @@ from ..system import System
 from .engine import Engine
 from .store import Store
 
+STATE = "backups"  # below the root: locks, and what a killed run leaves to put back
+
 Options = t.Mapping[str, t.Any]
 
 
 def engine(params: Options, url: str, system: System) -> Engine:
     """What O(engine) names."""
+    if params["engine"] == "sqlite":
+        from .sqlite import SQLite
+
+        return SQLite(url, system, scratch_dir=params["scratch_dir"])
     from .postgresql import PostgreSQL
 
-    return PostgreSQL(url, system, bin_dir=params["bin_dir"] or "", scratch_dir=params["scratch_dir"])
+    closed = os.path.join(params["root"], STATE, f"{params['name']}.closed.json")
+    return PostgreSQL(
+        url, system, bin_dir=params["bin_dir"] or "", scratch_dir=params["scratch_dir"], closed_file=closed
+    )
 
 
 def store(params: Options, system: System) -> Store:

@@ -15,10 +15,9 @@ from ..system import System
 from . import catalog, retention
 from .codec import Codec, Meter
 from .engine import Engine, Snapshot, Source
-from .model import STRENGTH, Backup, Manifest, Part, Proof
+from .model import DUMP, STRENGTH, Backup, Manifest, Part
+from .prover import Prover
 from .store import Store
-
-DUMP = "dump"
 
 
 class Order(t.NamedTuple):
@@ -54,9 +53,15 @@ class Keeper:
 
     def __init__(self, engine: Engine, store: Store, codec: Codec, system: System) -> None:
         self._engine, self._store, self._codec, self._system = engine, store, codec, system
+        self._prover = Prover(engine, store, codec, system)
         self._actions: list[str] = []
 
     # --- what is asked for
+
+    def recover(self) -> None:
+        """Before anything else is done: what a killed run has left."""
+        for done in self._engine.recover():
+            self._say(done)
 
     def present(self, order: Order, *, check: bool = False) -> Outcome:
         """A backup as good and as young as the order asks for.
@@ -119,6 +124,45 @@ class Keeper:
         if not check:
             catalog.remove(self._store, known.named(wanted))
         return self._outcome(None, changed=True)
+
+    def restored(self, wanted: str, into: str, *, confirm: str, safety: bool, check: bool = False) -> Outcome:
+        """A backup restored beside the live database, or without ``into`` in its place.
+
+        :param confirm: the live database's name, where that is replaced.
+        :param safety: take a backup of the live database first, where that is replaced.
+        :raises SlipwayError: C(unconfirmed), C(other_engine), C(newer_server), C(in_use), C(bad_backup), …; the live
+            database is as it was then.
+        """
+        known = catalog.read(self._store)
+        backup, live = known.named(wanted), self._engine.database
+        source = self._engine.inspect()
+        self._expect_restorable(backup, source)
+        if not into and confirm != live:
+            raise SlipwayError(
+                "would be replaced",
+                obj=live,
+                actual=f"confirm: {confirm!r}",
+                wanted=f"confirm: {live!r}",
+                remedy="Say its name with confirm, or name a new database with into.",
+                cause="unconfirmed",
+            )
+        new = into or self._engine.named(f"_new_{backup.manifest.id.lower().replace('-', '_')}")
+        if check:
+            self._say(f"restore {backup.manifest.id} into {into or live}")
+            return self._outcome(backup, changed=True)
+        if not into and safety:
+            self._prove(self._take(known, source), "read")
+        started = self._system.monotonic()
+        dump = self._prover.content(backup, backup.manifest.parts[DUMP])
+        if not into:
+            self._engine.discard(new)  # a killed run's, by its name
+        self._engine.restore_beside(dump, backup.manifest.facts, new)
+        self._say(
+            f"restored {backup.manifest.id} into {new} in {self._system.monotonic() - started:.1f} s, and compared it"
+        )
+        if not into:
+            self._replace(live, new)
+        return self._outcome(backup, changed=True)
 
     def list(self) -> Outcome:
         """Everything that is there; changes nothing."""
@@ -186,6 +230,12 @@ class Keeper:
         self._say(f"backed up {_name(source)} as {name}: {parts[DUMP].plain_size} bytes, {manifest.size} stored")
         return Backup(manifest)
 
+    def _prove(self, backup: Backup, by: str) -> Backup:
+        proven = self._prover.prove(backup, by)
+        took = f": restored in {proven.restore_seconds:.1f} s" if by == "restore" else ""
+        self._say(f"{backup.manifest.id} is good, by {by}{took}")
+        return proven
+
     def _dump(self, name: str, snapshot: Snapshot, parts: dict[str, Part]) -> dict[str, t.Any]:
         """Write all parts, while the facts are asked for beside it."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
@@ -212,81 +262,33 @@ class Keeper:
         self._store.put(key, stored.through(self._codec.encode(plain.through(content))))
         return Part(key, stored.size, stored.sha256, plain.size)
 
-    def _prove(self, backup: Backup, by: str) -> Backup:
-        """Look at a backup, and write down what was found.
-
-        :raises SlipwayError: what is wrong with it; C(bad_backup) when it restores to something else.
-        """
-        try:
-            seconds = self._restore(backup) if by == "restore" else self._read(backup)
-        except SlipwayError as error:
-            sure = self._damage(backup) or (error if error.cause in SURE else None)
-            if sure is None:  # it may be the place where it was looked at
-                raise
-            catalog.write_proof(self._store, backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
-            raise sure from None
-        self._say(
-            f"{backup.manifest.id} is good, by {by}" + (f": restored in {seconds:.1f} s" if by == "restore" else "")
-        )
-        return catalog.write_proof(self._store, backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
-
-    def _read(self, backup: Backup) -> float:
-        for what, part in backup.manifest.parts.items():
-            content = self._stored(backup, part)
-            if what == DUMP:
-                self._engine.check(content)
-            else:
-                for _chunk in content:
-                    pass
-        return 0.0
-
-    def _restore(self, backup: Backup) -> float:
+    def _expect_restorable(self, backup: Backup, source: Source) -> None:
+        """What can be known before anything is touched."""
         manifest = backup.manifest
-        with self._engine.scratch(manifest.server, manifest.facts, int(manifest.source["size"])) as scratch:
-            started = self._system.monotonic()
-            scratch.restore(self._stored(backup, manifest.parts[DUMP]))
-            seconds = self._system.monotonic() - started
-            found = scratch.differences(manifest.facts)
-        if found:
+        if manifest.engine != self._engine.name:
             raise SlipwayError(
-                "restores to something else than what was backed up",
+                "is a backup of another kind of database",
                 obj=manifest.id,
-                actual="; ".join(found),
-                wanted="the same objects, rows and samples",
-                remedy="Do not rely on it. Take another one, and keep this one for inspection.",
-                cause="bad_backup",
-                evidence={"differences": found},
+                actual=manifest.engine,
+                wanted=self._engine.name,
+                remedy="Choose a backup of this kind.",
+                cause="other_engine",
             )
-        return seconds
-
-    def _stored(self, backup: Backup, part: Part) -> t.Iterator[bytes]:
-        """The plain bytes of a part, whose end is only reached when what is stored is what was written."""
-        manifest = backup.manifest
-        codec = self._codec._replace(method=manifest.compression, recipients=tuple(manifest.recipients))
-        meter = Meter()
-        yield from codec.decode(self._checked(part, meter))
-
-    def _damage(self, backup: Backup) -> SlipwayError | None:
-        """What is wrong with its stored bytes: a program that reads damaged ones says something else, and earlier."""
-        try:
-            for part in backup.manifest.parts.values():
-                for _chunk in self._checked(part, Meter()):
-                    pass
-        except SlipwayError as error:
-            return error if error.cause in SURE else None
-        return None
-
-    def _checked(self, part: Part, meter: Meter) -> t.Iterator[bytes]:
-        yield from meter.through(self._store.get(part.key))
-        if (meter.size, meter.sha256) != (part.size, part.sha256):
+        if _major(manifest.server) > _major(source.server):
             raise SlipwayError(
-                "is not what was written",
-                obj=self._store.url(part.key),
-                actual=f"{meter.size} bytes, SHA-256 {meter.sha256[:16]}…",
-                wanted=f"{part.size} bytes, SHA-256 {part.sha256[:16]}…",
-                remedy="Its disk or store damages data. Do not rely on this backup; take another one elsewhere.",
-                cause="damaged",
+                "is a backup of a newer server",
+                obj=manifest.id,
+                actual=manifest.server,
+                wanted=f"at most {_major(source.server)}",
+                remedy="Restore it on a server of that version or a newer one.",
+                cause="newer_server",
             )
+
+    def _replace(self, live: str, new: str) -> None:
+        kept = self._engine.named(f"_replaced_{time.strftime('%Y%m%d_%H%M%S', time.gmtime(self._system.wall()))}")
+        for done in self._engine.take_the_place(new, kept):
+            self._say(done)
+        self._say(f"{live} is the restored one now; the replaced one is {kept}, drop it when nobody needs it")
 
     def _prune(self, order: Order, spared: Backup) -> None:
         known = catalog.read(self._store)
@@ -315,8 +317,10 @@ class Keeper:
 
 
 LEAST = 20  # a dump is hardly ever smaller than one part in so many of its database
-# Causes that say something about the backup, and not about the place where it was looked at.
-SURE = ("damaged", "bad_backup", "missing")
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0] or 0)
 
 
 def _name(source: Source) -> str:

@@ -16,6 +16,7 @@ import typing as t
 from ..errors import SlipwayError
 
 SCHEMA = 1
+DUMP = "dump"  # the part that is the database
 STRENGTH = ("none", "read", "restore")  # of a proof, weakest first
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import glob
 import os
 import re
@@ -19,6 +20,7 @@ from .engine import Engine, Facts, Scratch, Snapshot, Source
 from .pipeline import Chunks, Program, flow
 
 LOCK_WAIT = 60  # seconds that a dump waits for a lock on a table
+LONGEST = 63  # bytes of a name (PostgreSQL manual, C(NAMEDATALEN))
 CONNECT = 10  # seconds
 SECRETS = ("password", "sslpassword")  # of a connection string; never on a command line
 UNTIMED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
@@ -44,9 +46,23 @@ class Login:
                 remedy="Correct it; what is special in a password is percent-encoded.",
                 cause="bad_input",
             ) from None
-        self.password = str(given.get("password", ""))
-        self.public = {name: str(value) for name, value in given.items() if name not in SECRETS}
-        self._given = given
+        self._given: dict[str, t.Any] = dict(given)
+
+    @property
+    def password(self) -> str:
+        """Empty without one."""
+        return str(self._given.get("password", ""))
+
+    @property
+    def public(self) -> dict[str, str]:
+        """All that is no secret."""
+        return {name: str(value) for name, value in self._given.items() if name not in SECRETS}
+
+    def to(self, database: str) -> Login:
+        """The same login to another database of the server."""
+        other = copy.copy(self)
+        other._given = {**self._given, "dbname": database}
+        return other
 
     @property
     def where(self) -> dict[str, str]:
@@ -93,17 +109,23 @@ class PostgreSQL(Engine):
     :param url: connection string.
     :param bin_dir: directory of C(pg_dump) and the others; by default that of the oldest version that fits the server.
     :param scratch_dir: where a throw-away server has its data.
+    :param closed_file: where it is written down that a database is closed to connections while it is replaced.
     """
 
     name = "postgresql"
     format = "custom"
     floor = 200
 
-    def __init__(self, url: str, system: System, *, bin_dir: str = "", scratch_dir: str) -> None:
+    def __init__(self, url: str, system: System, *, bin_dir: str = "", scratch_dir: str, closed_file: str) -> None:
         self.login = Login(url)
         self.system = system
         self.scratch_dir = scratch_dir
+        self.closed_file = closed_file
         self._bin_dir = bin_dir
+
+    @property
+    def database(self) -> str:
+        return self.login.database
 
     def inspect(self) -> Source:
         with contextlib.closing(self.login.connect()) as link, link.cursor() as cursor:
@@ -135,6 +157,29 @@ class PostgreSQL(Engine):
         said = self.system.run([program, "--version"], timeout=30).stdout
         match = re.search(r"(\d+(?:\.\d+)*)", said)
         return match[1] if match else "0"
+
+    def named(self, ending: str) -> str:
+        return self.database.encode()[: LONGEST - len(ending)].decode(errors="ignore") + ending
+
+    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> None:
+        from .postgresql_restore import restore_beside
+
+        restore_beside(self, dump, facts, name)
+
+    def discard(self, name: str) -> None:
+        from .postgresql_restore import discard
+
+        discard(self, name)
+
+    def take_the_place(self, new: str, kept: str) -> list[str]:
+        from .postgresql_restore import take_the_place
+
+        return take_the_place(self, new, kept)
+
+    def recover(self) -> list[str]:
+        from .postgresql_restore import open_again
+
+        return open_again(self) if self.system.read_file(self.closed_file) else []
 
     @contextlib.contextmanager
     def snapshot(self) -> t.Iterator[Snapshot]:

@@ -13,6 +13,7 @@ import hashlib
 import re
 import typing as t
 
+from .compare import compare, rows_differ
 from .engine import Facts
 from .pipeline import Chunks
 
@@ -20,7 +21,6 @@ SCHEMA = ("--schema-only", "--no-tablespaces")
 ENDS = 500  # rows at each end of the primary key that a sample has
 ALL = 50_000  # rows up to which a table without a primary key is read whole
 SHARE = 64  # else one of so many rows, chosen by what is in it
-SHOWN = 8  # differences of a kind that are named
 
 _HEADER = re.compile(r"-- Name: (.*?)(?:; Owner: .*)?$")
 
@@ -61,12 +61,13 @@ def of_source(link: t.Any, schema: Chunks) -> Facts:
     with link.cursor() as cursor:
         cursor.execute(_SETTINGS)
         return {
-            "sequences": {name: [value, value] for name, value in _sequences(cursor).items()},
+            "sequences": {name: [value, value] for name, value in sequences(cursor).items()},
             "schema": objects_of(schema),
             "tables": _tables(cursor),
             "large_objects": _large_objects(cursor),
             "roles": _roles(cursor),
             "database": _one(cursor, "SELECT current_database()"),
+            "properties": _properties(cursor),
             "preload": _one(cursor, "SELECT current_setting('shared_preload_libraries')"),
         }
 
@@ -74,7 +75,7 @@ def of_source(link: t.Any, schema: Chunks) -> Facts:
 def with_sequences_after(link: t.Any, facts: Facts) -> Facts:
     """The facts, with where each sequence stands now, after the dump."""
     with link.cursor() as cursor:
-        after = _sequences(cursor)
+        after = sequences(cursor)
     ends = {name: [first, after.get(name, first)] for name, (first, _same) in facts["sequences"].items()}
     return {**facts, "sequences": ends}
 
@@ -83,10 +84,10 @@ def differences(link: t.Any, schema: Chunks, facts: Facts) -> list[str]:
     """In what a restored database is not what the facts say."""
     with link.cursor() as cursor:
         cursor.execute(_SETTINGS)
-        found = _compare("object", facts["schema"], objects_of(schema))
-        found += _compare("table", facts["tables"], _tables(cursor), _rows)
-        found += _compare("large objects", facts["large_objects"], _large_objects(cursor))
-        found += _astray(facts["sequences"], _sequences(cursor))
+        found = compare("object", facts["schema"], objects_of(schema))
+        found += compare("table", facts["tables"], _tables(cursor), rows_differ)
+        found += compare("large objects", facts["large_objects"], _large_objects(cursor))
+        found += _astray(facts["sequences"], sequences(cursor))
     return found
 
 
@@ -128,7 +129,7 @@ def _sample(name: str, key: t.Sequence[str] | None, collated: t.Sequence[bool] |
     return f"SELECT coalesce(sum({_ROW}), 0) FROM ({ends}) AS ends(t)"
 
 
-def _sequences(cursor: t.Any) -> dict[str, int]:
+def sequences(cursor: t.Any) -> dict[str, int]:
     """Sequence to its last value, one less where nobody has been given that."""
     cursor.execute(_SEQUENCES)
     found = {}
@@ -155,31 +156,20 @@ def _roles(cursor: t.Any) -> dict[str, bool]:
     return {str(name): bool(is_super) for name, is_super in cursor.fetchall()}
 
 
+def _properties(cursor: t.Any) -> dict[str, t.Any]:
+    """What a database must be created with; by the names of each version's C(pg_database)."""
+    cursor.execute(
+        "SELECT to_jsonb(d) || jsonb_build_object('encoding', pg_encoding_to_char(encoding))"
+        " FROM pg_database d WHERE datname = current_database()"
+    )
+    row = cursor.fetchone()[0]
+    icu = row.get("datlocprovider") == "i" and (row.get("daticulocale") or row.get("datlocale"))
+    return {"encoding": row["encoding"], "collate": row["datcollate"], "ctype": row["datctype"], "icu": icu or ""}
+
+
 def _one(cursor: t.Any, question: str) -> str:
     cursor.execute(question)
     return str(cursor.fetchone()[0])
-
-
-def _rows(wanted: t.Any, found: t.Any) -> str:
-    if wanted[0] != found[0]:
-        return f"{found[0]} rows, wanted {wanted[0]}"
-    return f"{found[0]} rows, but not the same ones"
-
-
-def _compare(
-    kind: str,
-    wanted: t.Mapping[str, t.Any],
-    found: t.Mapping[str, t.Any],
-    tell: t.Callable[[t.Any, t.Any], str] = lambda _wanted, _found: "is not the same",
-) -> list[str]:
-    said = [f"{kind} {name}: is missing" for name in wanted if name not in found]
-    said += [f"{kind} {name}: was not there" for name in found if name not in wanted]
-    said += [
-        f"{kind} {name}: {tell(wanted[name], found[name])}"
-        for name in wanted
-        if found.get(name, wanted[name]) != wanted[name]
-    ]
-    return said if len(said) <= SHOWN else [*said[:SHOWN], f"and {len(said) - SHOWN} more of this kind"]
 
 
 def _astray(wanted: t.Mapping[str, t.Sequence[int]], found: t.Mapping[str, int]) -> list[str]:

@@ -3,17 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A PostgreSQL server that lives as long as one restore (private to the collection).
 
-A restore into a live cluster would write its WAL and fill its disk. This one has a data directory of its own, answers on a
-socket in it alone, and makes nothing durable.
+A restore into a live cluster would write its WAL and fill its disk. This one has a data directory of its own, answers on
+a socket alone, and makes nothing durable.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pwd
-import shutil
 import subprocess
 import tempfile
 import typing as t
@@ -22,14 +20,15 @@ from ..errors import SlipwayError
 from . import postgresql_facts
 from .engine import Facts, Scratch
 from .pipeline import Chunks, Program, flow
+from .scratch_place import place
 
 if t.TYPE_CHECKING:
     from .postgresql import PostgreSQL
 
 OWNER = "postgres"  # the server refuses to run as root
 ADMIN = "slipway_scratch"
-PREFIX = "slipway-scratch-"
 READY = 60.0  # seconds until it must answer
+SOCKETS = "/tmp"  # noqa: S108  # a directory of its own in it: a socket's path has at most 107 bytes (unix(7))
 FACTOR = 1.3  # room for indexes being built, of the source's size
 
 RESTORE = ("--exit-on-error", "--create", "--no-tablespaces")
@@ -54,50 +53,19 @@ def throw_away(engine: PostgreSQL, server: str, facts: Facts, size: int) -> t.It
 
     :raises SlipwayError: C(no_space), C(command_missing), C(scratch_failed).
     """
-    clear(engine.scratch_dir)
-    free = shutil.disk_usage(engine.scratch_dir).free
-    if free < size * FACTOR:
-        raise SlipwayError(
-            "has no room for a restored copy",
-            obj=engine.scratch_dir,
-            actual=f"{free} bytes free",
-            wanted=f"{int(size * FACTOR)} bytes",
-            remedy="Name a directory with more room with scratch_dir.",
-            cause="no_space",
-        )
-    directory = tempfile.mkdtemp(prefix=PREFIX, dir=engine.scratch_dir)
-    with _owned(directory), _Server(engine, server, directory, facts) as scratch:
+    with (
+        place(engine.scratch_dir, int(size * FACTOR)) as directory,
+        place(SOCKETS, 0) as socket,
+        _Server(engine, server, directory, socket, facts) as scratch,
+    ):
         yield scratch
-
-
-def clear(parent: str) -> None:
-    """Remove what killed verifications left: a directory whose owner no longer has its flock."""
-    for name in os.listdir(parent):
-        directory = os.path.join(parent, name)
-        if name.startswith(PREFIX) and os.path.isdir(directory) and not os.path.islink(directory):
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
-            os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _owned(directory: str) -> t.Iterator[None]:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(descriptor)
 
 
 class _Server(Scratch):
     """The server, while its context lasts."""
 
-    def __init__(self, engine: PostgreSQL, server: str, directory: str, facts: Facts) -> None:
-        self._engine, self._directory, self._facts = engine, directory, facts
+    def __init__(self, engine: PostgreSQL, server: str, directory: str, socket: str, facts: Facts) -> None:
+        self._engine, self._directory, self._socket, self._facts = engine, directory, socket, facts
         self._bin = os.path.dirname(engine.program("postgres", server))
         self._log: t.IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
         self._process: subprocess.Popen[bytes] | None = None
@@ -135,11 +103,12 @@ class _Server(Scratch):
         data = os.path.join(self._directory, "data")
         if os.geteuid() == 0:
             owner = pwd.getpwnam(OWNER)
-            os.chown(self._directory, owner.pw_uid, owner.pw_gid)
+            for directory in (self._directory, self._socket):
+                os.chown(directory, owner.pw_uid, owner.pw_gid)
         initdb = (self._program("initdb"), f"--pgdata={data}", f"--username={ADMIN}", "--auth=trust", "--no-sync")
         for _output in flow([Program((*self._as_owner(), *initdb, "--encoding=UTF8", "--locale=C.UTF-8"))]):
             pass
-        settings = {**SETTINGS, "unix_socket_directories": self._directory, "unix_socket_permissions": "0700"}
+        settings = {**SETTINGS, "unix_socket_directories": self._socket, "unix_socket_permissions": "0700"}
         if self._facts.get("preload"):
             settings["shared_preload_libraries"] = self._facts["preload"]
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -198,7 +167,7 @@ class _Server(Scratch):
     def _dsn(self, database: str) -> str:
         import psycopg2.extensions
 
-        return str(psycopg2.extensions.make_dsn(host=self._directory, user=ADMIN, dbname=database))
+        return str(psycopg2.extensions.make_dsn(host=self._socket, user=ADMIN, dbname=database))
 
     def _connect(self, database: str) -> t.Any:
         from .postgresql import Login

@@ -161,8 +161,12 @@ TRAFFIC_SWITCH = Arguments(
 
 DATABASE_BACKUP = Arguments(
     options={
-        "state": {"type": "str", "choices": ["present", "absent", "verified", "listed"], "default": "present"},
-        "engine": {"type": "str", "choices": ["postgresql"], "default": "postgresql"},
+        "state": {
+            "type": "str",
+            "choices": ["present", "absent", "verified", "restored", "listed"],
+            "default": "present",
+        },
+        "engine": {"type": "str", "choices": ["postgresql", "sqlite"], "default": "postgresql"},
         "name": {"type": "str", "required": True},
         "url": {"type": "str", "required": True, "no_log": True},
         "store": {
@@ -174,6 +178,9 @@ DATABASE_BACKUP = Arguments(
             },
         },
         "id": {"type": "str"},
+        "into": {"type": "str"},
+        "confirm": {"type": "str"},
+        "safety_backup": {"type": "bool", "default": True},
         "verify": {"type": "str", "choices": ["none", "read", "restore"], "default": "restore"},
         "max_age": {"type": "float", "default": 0},
         "compression": {
@@ -208,5 +215,5 @@ DATABASE_BACKUP = Arguments(
         "lock_wait": {"type": "float", "default": 0},
         "root": PLATFORM["root"],
     },
-    required_if=[("state", "absent", ("id",)), ("state", "verified", ("id",))],
+    required_if=[("state", "absent", ("id",)), ("state", "verified", ("id",)), ("state", "restored", ("id",))],
 )

@@ -20,7 +20,6 @@ from ..masking import mask_all
 from ..system import System
 
 Params = dict[str, t.Any]
-LOCKS = "backup-locks"
 
 
 def perform(params: Params, check: bool) -> dict[str, t.Any]:
@@ -46,9 +45,10 @@ def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
         return report(keeper.list())
     if check:
         return report(ask(keeper, params, check=True))
-    lock = os.path.join(params["root"], LOCKS, f"{params['name']}.lock")
+    lock = os.path.join(params["root"], factory.STATE, f"{params['name']}.lock")
     system.make_directory(os.path.dirname(lock))
     with system.flock(lock, timeout=params["lock_wait"]):
+        keeper.recover()
         return report(ask(keeper, params, check=False))
 
 
@@ -59,6 +59,9 @@ def ask(keeper: Keeper, params: Params, *, check: bool) -> Outcome:
         return keeper.present(Order(params["verify"], params["max_age"], policy, tuple(params["pinned"])), check=check)
     if params["state"] == "verified":
         return keeper.verified(params["id"], params["verify"], params["max_age"], check=check)
+    if params["state"] == "restored":
+        into, confirm = params["into"] or "", params["confirm"] or ""
+        return keeper.restored(params["id"], into, confirm=confirm, safety=params["safety_backup"], check=check)
     return keeper.absent(params["id"], params["pinned"], check=check)
 
 

@@ -12,45 +12,17 @@ import select
 import subprocess
 import sys
 import threading
-import typing as t
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.backup import retention
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.codec import Codec
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.keeper import Keeper, Order, Outcome
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.local import LocalStore
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.postgresql import PostgreSQL
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 from .conftest import BIN, Server, free_port
+from .target import Target
 
-ZSTD = Codec()
 EVERYTHING = (pathlib.Path(__file__).parent / "everything.sql").read_text()
-
-
-class Target:
-    """A database, and a store for it."""
-
-    def __init__(self, url: str, store: pathlib.Path, scratch: pathlib.Path, **engine: t.Any) -> None:
-        self.system = System()
-        self.store = LocalStore(str(store), self.system)
-        self.engine = PostgreSQL(url, self.system, scratch_dir=str(scratch), **engine)
-
-    def keeper(self, codec: Codec = ZSTD) -> Keeper:
-        return Keeper(self.engine, self.store, codec, self.system)
-
-    def back_up(self, verify: str = "restore", codec: Codec = ZSTD) -> Outcome:
-        return self.keeper(codec).present(Order(verify, 0, retention.Policy()))
-
-    def fails(self, cause: str, words: str, verify: str = "restore") -> None:
-        """Nothing new is there afterwards, and nothing of it."""
-        before = self.store.entries()
-        with pytest.raises(SlipwayError, match=words) as caught:
-            self.back_up(verify)
-        assert caught.value.cause == cause
-        assert self.store.entries() == before
-        assert self.store.leftovers(remove=False) == []
 
 
 @pytest.fixture
@@ -71,7 +43,7 @@ def test_everything_comes_back(server: Server, database: str, target: Target) ->
         assert tables["public.parent"][0] == 2  # its own, without its child's
         assert made.manifest.facts["large_objects"]["all"][0] == 3
         assert made.manifest.server.startswith(BIN.parent.name)
-        assert b"SCRAM-SHA-256" in b"".join(target.keeper()._stored(made, made.manifest.parts["globals.sql"]))
+        assert b"SCRAM-SHA-256" in b"".join(target.keeper()._prover.content(made, made.manifest.parts["globals.sql"]))
     finally:
         server.execute(database, 'DROP OWNED BY "reader of ""all""" CASCADE; DROP ROLE "reader of ""all"""')
 
@@ -139,7 +111,7 @@ def test_a_backup_of_a_database_that_is_written_to_all_the_time_is_of_one_moment
     assert made is not None
     assert made.verified_by == "restore"
     with target.engine.scratch(made.manifest.server, made.manifest.facts, 0) as scratch:
-        scratch.restore(target.keeper()._stored(made, made.manifest.parts["dump"]))
+        scratch.restore(target.keeper()._prover.content(made, made.manifest.parts["dump"]))
         with contextlib.closing(scratch._connect(database)) as link, link.cursor() as cursor:  # type: ignore[attr-defined]
             cursor.execute("SELECT (SELECT sum(n) FROM a) + (SELECT sum(n) FROM b), (SELECT n FROM b WHERE id = 5)")
             total, moved = cursor.fetchone()
@@ -323,13 +295,25 @@ def test_what_a_killed_verification_left_is_cleared_up(
     assert not (scratch / "slipway-scratch-old").exists()
 
 
+def test_a_scratch_directory_with_a_longer_path_than_a_socket_may_have(
+    server: Server, database: str, scratch: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """A socket's path has at most 107 bytes; the throw-away server's was below the scratch directory."""
+    long = scratch / ("long" * 30)
+    long.mkdir()
+    outcome = Target(server.url(database), tmp_path / "store", long).back_up()
+    assert outcome.backup is not None
+    assert outcome.backup.verified_by == "restore"
+    long.rmdir()
+
+
 def test_a_killed_verification_leaves_no_server(server: Server, database: str, tmp_path: pathlib.Path) -> None:
     """The throw-away server ends with whoever started it."""
     script = f"""
 import os, signal, sys
 from {PostgreSQL.__module__} import PostgreSQL
 from {System.__module__} import System
-engine = PostgreSQL(sys.argv[1], System(), scratch_dir={str(tmp_path)!r})
+engine = PostgreSQL(sys.argv[1], System(), scratch_dir={str(tmp_path)!r}, closed_file="")
 with engine.scratch("15.0", {{"roles": {{}}, "preload": "", "database": "x"}}, 0) as scratch:
     print(scratch._process.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
@@ -369,3 +353,23 @@ def test_an_encrypted_backup_is_restored_with_its_identity_alone(target: Target,
     other.write_text(subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout)
     with pytest.raises(SlipwayError, match="no identity matched any of the recipients"):
         target.keeper(Codec(identity=str(other))).verified(made.manifest.id, "read", 0)
+
+
+def test_a_bit_flipped_in_any_block_of_a_stored_file_is_found(
+    server: Server, database: str, target: Target, tmp_path: pathlib.Path
+) -> None:
+    server.execute(database, "CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 5000) AS n")
+    made = target.back_up("none").backup
+    assert made is not None
+    path = tmp_path / "store" / made.manifest.parts["dump"].key
+    whole = path.read_bytes()
+    assert len(whole) > 20 * 4096
+    for start in range(0, len(whole), 4096):
+        place = (start * 7919) % 4096  # somewhere in it, the same each time
+        flipped = bytearray(whole)
+        flipped[min(start + place, len(whole) - 1)] ^= 1 << (start // 4096 % 8)
+        path.write_bytes(flipped)
+        with pytest.raises(SlipwayError, match="is not what was written"):
+            target.keeper().verified(made.manifest.id, "read", 0)
+        for proof in (tmp_path / "store").glob("*.proof-*"):
+            proof.unlink()

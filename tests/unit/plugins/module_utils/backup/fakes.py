@@ -37,13 +37,31 @@ class FakeEngine(Engine):
         self.restores_to = None  # something else than what was dumped
         self.dump_fails_after = None  # bytes
         self.restores = 0
+        self.databases = {}  # those restored beside
+
+    database = "fake"
+    server = "1.0"
 
     def inspect(self):
-        return Source("1.0", "1.0", len(self.content), {"host": "here", "database": "fake"})
+        return Source(self.server, "1.0", len(self.content), {"host": "here", "database": "fake"})
 
     @contextlib.contextmanager
     def snapshot(self):
         yield FakeSnapshot(self)
+
+    def restore_beside(self, dump, facts, name):
+        self.databases[name] = b"".join(dump)
+
+    def named(self, ending):
+        return self.database + ending
+
+    def discard(self, name):
+        self.databases.pop(name, None)
+
+    def take_the_place(self, new, kept):
+        self.databases[kept] = self.content
+        self.content = self.databases.pop(new)
+        return ["advanced a sequence"]
 
     def check(self, dump):
         for _chunk in dump:

@@ -123,7 +123,7 @@ def test_a_copy_that_is_something_else_is_named_and_is_never_the_newest(tmp_path
 
 
 @pytest.mark.parametrize("by", ["read", "restore"])
-@pytest.mark.parametrize("method", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("method", ["none", "gzip"])
 def test_a_flipped_bit_anywhere_is_found(tmp_path, by, method):
     codec = Codec(method=method)
     made = keeper(tmp_path, codec=codec).present(order(verify="none"))
@@ -212,5 +212,68 @@ def test_an_encrypted_one_cannot_be_read_without_an_identity(tmp_path):
     made = keeper(tmp_path).present(order(verify="none"))
     manifest = made.backup.manifest._replace(recipients=["age1x"])
     with pytest.raises(SlipwayError) as caught:
-        list(keeper(tmp_path)._stored(made.backup._replace(manifest=manifest), manifest.parts["dump"]))
+        list(keeper(tmp_path)._prover.content(made.backup._replace(manifest=manifest), manifest.parts["dump"]))
     assert caught.value.cause == "identity_missing"
+
+
+def test_a_restore_beside_leaves_the_live_one_alone(tmp_path):
+    engine = FakeEngine()
+    keeper(tmp_path, engine).present(order())
+    engine.content = b"newer rows"
+    assert keeper(tmp_path, engine).restored("latest", "look", confirm="", safety=True).changed
+    assert engine.databases == {"look": b"all the rows"}
+    assert engine.content == b"newer rows"
+
+
+def test_a_restore_in_its_place_keeps_the_replaced_one_and_a_backup_of_it(tmp_path):
+    engine = FakeEngine()
+    made = keeper(tmp_path, engine).present(order()).backup.manifest.id
+    engine.content = b"newer rows"
+    outcome = keeper(tmp_path, engine).restored("latest", "", confirm="fake", safety=True)
+    assert engine.content == b"all the rows"
+    assert engine.databases == {"fake_replaced_20231114_221320": b"newer rows"}
+    assert "advanced a sequence" in outcome.actions
+    assert [backup.verified_by for backup in outcome.backups] == ["restore", "read"]
+    assert outcome.backup.manifest.id == made
+    safety = outcome.backups[-1]
+    assert b"".join(keeper(tmp_path)._prover.content(safety, safety.manifest.parts["dump"])) == b"newer rows"
+
+
+def test_the_live_one_is_not_replaced_without_its_name(tmp_path):
+    engine = FakeEngine()
+    keeper(tmp_path, engine).present(order())
+    with pytest.raises(SlipwayError, match="fake: would be replaced; found \"confirm: 'other'\"") as caught:
+        keeper(tmp_path, engine).restored("latest", "", confirm="other", safety=True)
+    assert caught.value.cause == "unconfirmed"
+    assert engine.databases == {}
+
+
+def test_a_preview_of_a_restore_touches_nothing(tmp_path):
+    engine = FakeEngine()
+    made = keeper(tmp_path, engine).present(order()).backup.manifest.id
+    outcome = keeper(tmp_path, engine).restored("latest", "", confirm="fake", safety=True, check=True)
+    assert outcome.actions == [f"restore {made} into fake"]
+    assert engine.databases == {}
+    assert len(outcome.backups) == 1
+
+
+@pytest.mark.parametrize("field, value, cause", [("name", "other", "other_engine"), ("server", "0.9", "newer_server")])
+def test_what_cannot_be_restored_here_is_told_before_anything_is_touched(tmp_path, field, value, cause):
+    engine = FakeEngine()
+    keeper(tmp_path, engine).present(order())
+    setattr(engine, field, value)
+    with pytest.raises(SlipwayError) as caught:
+        keeper(tmp_path, engine).restored("latest", "look", confirm="", safety=True)
+    assert caught.value.cause == cause
+    assert engine.databases == {}
+
+
+def test_a_damaged_backup_is_not_restored_over_anything(tmp_path):
+    engine = FakeEngine()
+    made = keeper(tmp_path, engine).present(order()).backup
+    path = tmp_path / "store" / made.manifest.parts["dump"].key
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    with pytest.raises(SlipwayError, match="is not what was written"):
+        keeper(tmp_path, engine).restored("latest", "", confirm="fake", safety=False)
+    assert engine.databases == {}
+    assert engine.content == b"all the rows"

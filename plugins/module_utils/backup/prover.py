@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at backups, and writes down what was found (private to the collection)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from . import catalog
+from .codec import Codec, Meter
+from .engine import Engine
+from .model import DUMP, Backup, Part, Proof
+from .store import Store
+
+# Causes that say something about the backup, and not about the place where it was looked at.
+SURE = ("damaged", "bad_backup", "missing")
+
+
+class Prover:
+    """The looks at the backups of one target.
+
+    :param codec: has the identity that decrypts; how a backup is stored, it says itself.
+    """
+
+    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System) -> None:
+        self._engine, self._store, self._codec, self._system = engine, store, codec, system
+
+    def prove(self, backup: Backup, by: str) -> Backup:
+        """Look at a backup, and write down what was found.
+
+        :raises SlipwayError: what is wrong with it; C(bad_backup) when it restores to something else.
+        """
+        try:
+            seconds = self._restore(backup) if by == "restore" else self._read(backup)
+        except SlipwayError as error:
+            sure = self._damage(backup) or (error if error.cause in SURE else None)
+            if sure is None:  # it may be the place where it was looked at
+                raise
+            catalog.write_proof(self._store, backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
+            raise sure from None
+        return catalog.write_proof(self._store, backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
+
+    def _read(self, backup: Backup) -> float:
+        for what, part in backup.manifest.parts.items():
+            content = self.content(backup, part)
+            if what == DUMP:
+                self._engine.check(content)
+            else:
+                for _chunk in content:
+                    pass
+        return 0.0
+
+    def _restore(self, backup: Backup) -> float:
+        manifest = backup.manifest
+        with self._engine.scratch(manifest.server, manifest.facts, int(manifest.source["size"])) as scratch:
+            started = self._system.monotonic()
+            scratch.restore(self.content(backup, manifest.parts[DUMP]))
+            seconds = self._system.monotonic() - started
+            found = scratch.differences(manifest.facts)
+        if found:
+            raise SlipwayError(
+                "restores to something else than what was backed up",
+                obj=manifest.id,
+                actual="; ".join(found),
+                wanted="the same objects, rows and samples",
+                remedy="Do not rely on it. Take another one, and keep this one for inspection.",
+                cause="bad_backup",
+                evidence={"differences": found},
+            )
+        return seconds
+
+    def content(self, backup: Backup, part: Part) -> t.Iterator[bytes]:
+        """The plain bytes of a part, whose end is only reached when what is stored is what was written."""
+        manifest = backup.manifest
+        codec = self._codec._replace(method=manifest.compression, recipients=tuple(manifest.recipients))
+        meter = Meter()
+        yield from codec.decode(self._checked(part, meter))
+
+    def _damage(self, backup: Backup) -> SlipwayError | None:
+        """What is wrong with its stored bytes: a program that reads damaged ones says something else, and earlier."""
+        try:
+            for part in backup.manifest.parts.values():
+                for _chunk in self._checked(part, Meter()):
+                    pass
+        except SlipwayError as error:
+            return error if error.cause in SURE else None
+        return None
+
+    def _checked(self, part: Part, meter: Meter) -> t.Iterator[bytes]:
+        yield from meter.through(self._store.get(part.key))
+        if (meter.size, meter.sha256) != (part.size, part.sha256):
+            raise SlipwayError(
+                "is not what was written",
+                obj=self._store.url(part.key),
+                actual=f"{meter.size} bytes, SHA-256 {meter.sha256[:16]}…",
+                wanted=f"{part.size} bytes, SHA-256 {part.sha256[:16]}…",
+                remedy="Its disk or store damages data. Do not rely on this backup; take another one elsewhere.",
+                cause="damaged",
+            )

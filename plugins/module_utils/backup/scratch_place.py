@@ -1,0 +1,72 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories that live as long as one look at a backup (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import typing as t
+
+from ..errors import SlipwayError
+
+PREFIX = "slipway-scratch-"
+
+
+@contextlib.contextmanager
+def place(parent: str, needed: int) -> t.Iterator[str]:
+    """A directory of its own below another, gone with everything in it when the context ends.
+
+    What killed ones have left there is removed first.
+
+    :param needed: bytes that must be free.
+    :raises SlipwayError: C(no_space).
+    """
+    clear(parent)
+    free = shutil.disk_usage(parent).free
+    if free < needed:
+        raise SlipwayError(
+            "has no room for a restored copy",
+            obj=parent,
+            actual=f"{free} bytes free",
+            wanted=f"{needed} bytes",
+            remedy="Name a directory with more room with scratch_dir.",
+            cause="no_space",
+        )
+    directory, descriptor = _made(parent)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _made(parent: str) -> tuple[str, int]:
+    """A new directory, and the descriptor that has its flock as long as its owner lives."""
+    while True:
+        directory = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
+        with contextlib.suppress(FileNotFoundError):  # another one's clear came between
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.isdir(directory):
+                return directory, descriptor
+            os.close(descriptor)
+
+
+def clear(parent: str) -> None:
+    """Remove the directories whose owner no longer has their flock."""
+    for name in os.listdir(parent):
+        directory = os.path.join(parent, name)
+        if name.startswith(PREFIX) and os.path.isdir(directory) and not os.path.islink(directory):
+            try:
+                descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            except OSError:  # another user's, or gone by now
+                continue
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory, ignore_errors=True)
+            os.close(descriptor)
