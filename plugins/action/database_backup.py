@@ -8,18 +8,17 @@ from __future__ import annotations
 import base64
 import typing as t
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
+from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_database_url
 
 
-class ActionModule(ActionBase):
-    """Runs database_backup."""
+class ActionModule(StageAction):
+    """Runs database_backup alone or as a stage of a release; without a C(url) it takes the site's own."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        args = dict(self._task.args)
-        if args.get("url"):
-            args["url"] = base64.b64encode(str(args["url"]).encode()).decode()
-        result.update(
-            self._execute_module(module_name="slipway.deploy.database_backup", module_args=args, task_vars=task_vars)
-        )
-        return result
+    module = "slipway.deploy.database_backup"
+    takes = DATABASE_BACKUP
+
+    def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        url = str(args.get("url") or read_database_url(variables, self._templar))
+        return {**args, "url": base64.b64encode(url.encode()).decode()} if url else args

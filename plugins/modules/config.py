@@ -25,7 +25,7 @@ options:
       - What the configuration is needed for. Only V(deploy) needs C(slipway_version). Without a version, templates that
         use it see the text C(unreleased), and RV(config.identity) is null.
     type: str
-    choices: [deploy, rollback, status, unlock]
+    choices: [deploy, rollback, status, unlock, backup]
     default: deploy
 attributes:
   check_mode:
@@ -194,6 +194,26 @@ config:
       returned: success
       type: bool
       sample: false
+    waive_backup:
+      description: C(slipway_waive_backup), or null.
+      returned: success
+      type: str
+      sample: the database is empty still
+    backup:
+      description: C(slipway_backup).
+      returned: success
+      type: str
+      sample: latest
+    restore_into:
+      description: C(slipway_restore_into), or null.
+      returned: success
+      type: str
+      sample: shop_look
+    restore_over:
+      description: C(slipway_restore_over), or null.
+      returned: success
+      type: str
+      sample: shop
     configuration_hash:
       description: SHA-256 of that part of the configuration that matters to what runs.
       returned: success

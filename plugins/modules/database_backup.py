@@ -45,13 +45,17 @@ options:
     description: Name of the target; its backups are in a place of this name in the store.
     type: str
     required: true
+  here:
+    description: Whether this is the machine that takes the backup. In a release the others only renew their lease.
+    type: bool
+    default: true
   url:
     description:
+      - Required on the machine that takes the backup. Without it C(slipway_database.url) of the site is used.
       - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords; for SQLite
         the path of its file, which C(sqlite:///) may precede.
       - The password is handed to the programs in a file that only this user can read, never on a command line.
     type: str
-    required: true
   store:
     description: Where the backups are kept.
     type: dict
@@ -67,8 +71,9 @@ options:
         type: path
         required: true
   id:
-    description: A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) and
-      O(state=restored) is the newest.
+    description:
+      - A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) and O(state=restored) is the newest.
+      - With O(platform) and O(environment) also the id or the version of a release, for the backup that it was made on.
     type: str
   into:
     description: With O(state=restored), the name of a database to make. Without it the live one is replaced.
@@ -163,10 +168,59 @@ options:
     description: Seconds to wait for another backup of the same target on this machine.
     type: float
     default: 0
+  in_release_max:
+    description:
+      - Seconds that taking and restoring a backup may take, judged by what earlier ones took. Where it would take longer,
+        a scheduled one that was restored and is not older than O(scheduled_max_age) is enough; without one this fails.
+      - Without this option a backup may take as long as it takes.
+    type: float
+  scheduled_max_age:
+    description: Seconds, for O(in_release_max).
+    type: float
+    default: 86400
+  waive:
+    description: Why no backup is taken at all; with O(release) it is written into the journal.
+    type: str
+    default: ""
+  keep:
+    description:
+      - With O(platform) and O(environment), backups that so many of the last releases were made on stay, as if O(pinned).
+    type: int
+    default: 3
+  platform:
+    description: The platform whose database this is.
+    type: str
+  environment:
+    description: Its environment.
+    type: str
   root:
     description: Directory of Slipway's state.
     type: path
     default: /var/lib/slipway
+  release:
+    description: The release that this is a stage of. Needs O(platform) and O(environment).
+    type: dict
+    suboptions:
+      id:
+        description: Its id.
+        type: str
+        required: true
+      token:
+        description: Its fencing token.
+        type: int
+        required: true
+      holder:
+        description: Who holds the lock; filled in by the action plugin.
+        type: dict
+        default: {}
+      stage:
+        description: The stage.
+        type: str
+        default: backup
+      deadline:
+        description: Seconds that the stage may take.
+        type: float
+        required: true
 attributes:
   check_mode:
     support: full
@@ -253,6 +307,17 @@ backups:
   type: list
   elements: dict
   sample: []
+table:
+  description: One line a backup, for a terminal.
+  returned: with O(state=listed)
+  type: list
+  elements: str
+  sample: ["20261124T031500Z-0a1b2c  5.2 h old  8.7 MiB  restored in 4.2 s"]
+waived:
+  description: Why no backup was taken.
+  returned: with O(waive)
+  type: str
+  sample: the database is empty still
 error:
   description: What failed.
   returned: failure

@@ -96,7 +96,7 @@ options:
     description: The parts of a platform that this machine has, to be read back with O(state=read).
     type: list
     elements: str
-    choices: [app, proxy]
+    choices: [app, proxy, db]
     default: []
   provider:
     description: With V(proxy) among O(parts), what moves the traffic there.

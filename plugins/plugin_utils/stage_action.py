@@ -9,9 +9,7 @@ decides what happens to each of them. So a stage never *fails*; it returns ``sta
 
 from __future__ import annotations
 
-import base64
 import getpass
-import json
 import os
 import socket
 import sys
@@ -22,7 +20,6 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import Arguments
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked
-from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_secrets
 
 
 class StageAction(ActionBase):
@@ -30,15 +27,13 @@ class StageAction(ActionBase):
 
     module: t.ClassVar[str]
     takes: t.ClassVar[Arguments]
-    takes_secrets: t.ClassVar[bool] = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         args = dict(self._task.args)
         release = args.pop("release", None) or None
-        if self.takes_secrets:
-            args["secrets"] = encode_secrets(args.get("secrets") or self._site_secrets(args, variables))
+        args = self.completed(args, variables)
         if release is None:
             result.update(self._execute_module(module_name=self.module, module_args=args, task_vars=variables))
             return result
@@ -48,6 +43,10 @@ class StageAction(ActionBase):
         outcome = self._try(args, variables)
         result.update(as_stage(outcome, started, time.time()))
         return result
+
+    def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """The module's arguments, with what only the controller can add."""
+        return args
 
     def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         try:
@@ -97,16 +96,6 @@ class StageAction(ActionBase):
     def _execute(self, command: str, sent: bytes) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", t.cast(t.Any, self)._low_level_execute_command(command, in_data=sent))
 
-    def _site_secrets(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, str]:
-        """Those of the site's secrets that the services of this machine name, and no others."""
-        services = (args.get("services") or {}).values()
-        wanted = {name for service in services for key in ("secrets", "env_secrets") for name in service.get(key) or []}
-        return (
-            {name: value for name, value in read_secrets(variables, self._templar).items() if name in wanted}
-            if wanted
-            else {}
-        )
-
 
 def as_stage(outcome: dict[str, t.Any], started: float, ended: float) -> dict[str, t.Any]:
     """Turn a module's result into a stage's: never failed, the reason under ``stage``."""
@@ -132,18 +121,6 @@ def unreachable(error: Exception) -> dict[str, t.Any]:
         "msg": f"unreachable: {str(error).strip()}",
         "error": {"cause": "unreachable", "evidence": {}},
     }
-
-
-def encode_secrets(secrets: t.Mapping[str, t.Any]) -> str:
-    """Secrets as one opaque parameter.
-
-    AnsibleModule masks every occurrence of a no-log value in a result, so a secret that equals a common word would
-    mask ordinary results too; the engines mask the values themselves, in evidence only.
-    """
-    if not secrets:
-        return ""
-    text = json.dumps({str(name): str(value) for name, value in secrets.items()})
-    return base64.b64encode(text.encode()).decode()
 
 
 def holder() -> dict[str, t.Any]:

@@ -27,6 +27,7 @@ _OMITTED: tuple[type[Exception], ...] = tuple(
     kind for kind in (getattr(errors, "AnsibleValueOmittedError", None),) if kind is not None
 )
 _SECRETS = f"{PREFIX}secrets"
+_DATABASE = f"{PREFIX}database"
 _REST_OF_INVENTORY = ("ansible_host",)
 
 
@@ -65,6 +66,19 @@ def read_secrets(task_vars: Variables, templar: t.Any) -> dict[str, str]:
         if isinstance(value, Unreadable):
             raise errors.AnsibleError(f"{_SECRETS}.{name}: {value.reason}")
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def read_database_url(task_vars: Variables, templar: t.Any) -> str:
+    """The C(url) of C(slipway_database), for handing it to a module; empty where there is none.
+
+    :raises AnsibleError: it cannot be read; validation has said so before.
+    """
+    resolver = Resolver(templar, task_vars, task_vars["hostvars"], version_required=False)
+    found = resolver.variable(_DATABASE, task_vars.get(_DATABASE)) or {}
+    url = found.get("url") if isinstance(found, dict) else found
+    if isinstance(url, Unreadable):
+        raise errors.AnsibleError(f"{_DATABASE}.url: {url.reason}")
+    return str(url or "")
 
 
 class Resolver:

@@ -50,6 +50,8 @@ READY_PACKAGES = [
     "nginx-light",
     "postgresql",
     "postgresql-client",
+    "python3-psycopg2",
+    "zstd",
     "logrotate",
     "cron",
     "faketime",

@@ -12,7 +12,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from . import catalog, retention
+from . import catalog, due, retention
 from .codec import Codec, Meter
 from .engine import Engine, Snapshot, Source
 from .model import DUMP, STRENGTH, Backup, Manifest, Part
@@ -26,12 +26,14 @@ class Order(t.NamedTuple):
     :param verify: C(none), C(read) or C(restore).
     :param max_age: seconds; a backup with that proof and not older makes a new one needless. 0 always takes one.
     :param pinned: ids of backups that the retention leaves alone.
+    :param patience: where a release waits; without it a backup may take as long as it takes.
     """
 
     verify: str
     max_age: float
     retention: retention.Policy
     pinned: tuple[str, ...] = ()
+    patience: due.Patience | None = None
 
 
 class Outcome(t.NamedTuple):
@@ -74,6 +76,9 @@ class Keeper:
             self._say(f"{fresh.manifest.id} is fresh: verified by {fresh.verified_by}, {self._age(fresh)}")
             return self._outcome(fresh, changed=False)
         source = self._engine.inspect()
+        scheduled = self._scheduled(known, source, order)
+        if scheduled is not None:
+            return self._outcome(scheduled, changed=False)
         self._expect_room(known, source)
         if check:
             self._say(f"back up {_name(source)}, and verify by {order.verify}")
@@ -178,6 +183,18 @@ class Keeper:
         # One from the future says that a clock went back: how old it is nobody knows.
         return newest if strong and 0 <= self._system.wall() - newest.manifest.taken <= order.max_age else None
 
+    def _scheduled(self, known: catalog.Catalog, source: Source, order: Order) -> Backup | None:
+        """The backup that a release leans on when one of its own would take too long."""
+        if order.patience is None:
+            return None
+        expected, now = due.forecast(known.backups, source.size), self._system.wall()
+        chosen = due.instead(known.backups, expected, order.patience, now)
+        if chosen is None:
+            self._say(f"a backup will take about {expected.seconds:.0f} s ({expected.basis})")
+        else:
+            self._say(due.predicted_too_long(expected, chosen, now))
+        return chosen
+
     def _expect_room(self, known: catalog.Catalog, source: Source) -> None:
         room, newest = self._store.room(), known.newest()
         needed = int(newest.manifest.size * 1.2) if newest is not None else source.size // LEAST
@@ -245,6 +262,7 @@ class Keeper:
             except BaseException:
                 snapshot.cancel()
                 raise
+            known = facts.result()
         if parts[DUMP].plain_size < self._engine.floor:
             raise SlipwayError(
                 "the dump is too small to be one",
@@ -255,7 +273,7 @@ class Keeper:
             )
         for what, content in snapshot.beside().items():
             parts[what] = self._put(name, what, content)
-        return snapshot.completed(facts.result())
+        return snapshot.completed(known)
 
     def _put(self, name: str, what: str, content: t.Iterator[bytes]) -> Part:
         key, plain, stored = catalog.key_of(name, what), Meter(), Meter()

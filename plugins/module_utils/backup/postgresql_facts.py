@@ -47,6 +47,11 @@ SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n
 WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' ORDER BY 1
 """
 
+# An ordinary role may not read this setting, and hardly ever has an extension that needs it.
+_PRELOAD = """
+SELECT CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('shared_preload_libraries') ELSE '' END
+"""
+
 # What makes text out of values, alike on every server.
 _SETTINGS = """
 SET LOCAL search_path = pg_catalog; SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'; SET LOCAL IntervalStyle = 'postgres';
@@ -68,7 +73,7 @@ def of_source(link: t.Any, schema: Chunks) -> Facts:
             "roles": _roles(cursor),
             "database": _one(cursor, "SELECT current_database()"),
             "properties": _properties(cursor),
-            "preload": _one(cursor, "SELECT current_setting('shared_preload_libraries')"),
+            "preload": _one(cursor, _PRELOAD),
         }
 
 

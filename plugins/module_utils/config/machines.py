@@ -73,19 +73,22 @@ def place(
     own: t.Mapping[str, t.Mapping[str, t.Any]],
     proxies: t.Sequence[str],
     reader: Reader,
+    *,
+    keeper: str = "",
 ) -> dict[str, Machine]:
     """Every machine of the platform, with its addresses; services and ports follow from C(carriers).
 
     :param proxies: the balancers that shift; empty when nothing does.
     :param own: what the inventory says about each machine.
+    :param keeper: the machine that backs the database up, if any does.
     """
     apps = list(groups.get(APP_GROUP, ()))
-    names = [*apps, *(machine for machine in groups.get(PROXY_GROUP, ()) if machine not in apps)]
+    names = dict.fromkeys([*apps, *groups.get(PROXY_GROUP, ()), *([keeper] if keeper else [])])
     machines: dict[str, Machine] = {}
     for name in names:
         alone = name in apps and list(proxies) == [name]
         publish, address = _addresses(name, own.get(name, {}), alone, reader)
-        parts = [part for part, members in (("app", apps), ("proxy", proxies)) if name in members]
+        parts = [part for part, members in (("app", apps), ("proxy", proxies), ("db", [keeper])) if name in members]
         carried = [service for service, members in carriers.items() if name in members]
         machines[name] = Machine(parts=parts, address=address, publish=publish, services=carried, ports=[], secrets=[])
     return machines

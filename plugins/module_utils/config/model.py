@@ -35,7 +35,7 @@ class Service(t.TypedDict, total=False):
 class Machine(t.TypedDict):
     """One machine of the platform."""
 
-    parts: list[str]  # app, proxy
+    parts: list[str]  # app, proxy, db (takes the backups)
     address: str  # what balancers reach it at
     publish: str  # what ports are published on
     services: list[str]
@@ -62,11 +62,15 @@ class Config(t.TypedDict):
     lock_wait: float
     site_dir: t.Optional[str]
     state_root: str
-    database: t.Optional[dict[str, t.Any]]  # the password in its url is masked
+    database: t.Optional[dict[str, t.Any]]  # the password in its url is masked; backup.host is filled in
     migrations: t.Optional[dict[str, t.Any]]
     rollback_to: t.Optional[str]
     allow_bad: bool
     break_glass: bool
+    waive_backup: t.Optional[str]  # why
+    backup: str  # what is restored
+    restore_into: t.Optional[str]
+    restore_over: t.Optional[str]
     machines: dict[str, Machine]
     proxies: list[str]
     configuration_hash: str

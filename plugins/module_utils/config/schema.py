@@ -10,6 +10,7 @@ C(slipway_*) options of the roles' argument specifications from it.
 from __future__ import annotations
 
 from .option import Option, Pattern
+from .schema_backup import BACKUP, DATABASES, REASON
 from .schema_service import HOST_NAME, NAME, PORT_HIGH, PORT_LOW, ROUTE_PATH, SECRET_NAME, SERVICE
 
 PREFIX = "slipway_"
@@ -25,8 +26,8 @@ BIND = Pattern(r"\*|[0-9A-Fa-f:.]+", "* or an IP address")
 IP = Pattern(r"[0-9A-Fa-f:.]+", "an IP address of that machine, 0.0.0.0 or 127.0.0.1")
 STATE_ROOT = Pattern(r"/[^\0\n]*[^\0\n/]", "an absolute path")
 
-_MODEL, _STRATEGY = ("container_deploy",), ("blue_green_cutover",)
-_ALL_ROLES = _MODEL + _STRATEGY
+_MODEL, _STRATEGY, _BACKUPS = ("container_deploy",), ("blue_green_cutover",), ("database_backups",)
+_ALL_ROLES = _MODEL + _STRATEGY + _BACKUPS
 
 _IDENTITY_OF_PLATFORM = (
     Option(
@@ -147,19 +148,15 @@ _DATABASE = (
     Option(
         "slipway_database",
         "section",
-        "The database that belongs to the platform. This version of the collection reads it, and neither backs it up"
-        " nor migrates it yet.",
+        "The database that belongs to the platform.",
         identity=False,
-        example='slipway_database: {engine: postgresql, url: "{{ vault_database_url }}"}',
+        roles=_BACKUPS,
+        example='slipway_database:\n  engine: postgresql\n  url: "{{ vault_database_url }}"\n'
+        "  backup:\n    store: {path: /var/backups/slipway}\n    retention: {last: 3, daily: 14, monthly: 12}",
         options=(
-            Option(
-                "engine",
-                "string",
-                "What it is.",
-                required=True,
-                choices=("postgresql", "mysql", "mariadb", "sqlite"),
-            ),
+            Option("engine", "string", "What it is.", required=True, choices=DATABASES),
             Option("url", "string", "Where it is, with user and password.", required=True, secret=True),
+            BACKUP,
         ),
     ),
     Option(
@@ -291,7 +288,7 @@ _SEQUENCE = (
         default="/var/lib/slipway",
         pattern=STATE_ROOT,
         identity=False,
-        roles=_MODEL,
+        roles=_MODEL + _BACKUPS,
         example="slipway_state_root: /srv/slipway",
     ),
 )
@@ -313,6 +310,41 @@ _ONE_RUN = (
         default=False,
         identity=False,
         example="ansible-playbook deploy.yml -i production -e slipway_version=1.2.0 -e slipway_allow_bad=true",
+    ),
+    Option(
+        "slipway_waive_backup",
+        "string",
+        "Release without a proven backup, for this reason. It stands in the journal and in the report.",
+        pattern=REASON,
+        identity=False,
+        example="ansible-playbook deploy.yml -i production -e slipway_version=1.4.2"
+        " -e \"slipway_waive_backup='the database is empty still'\"",
+    ),
+    Option(
+        "slipway_backup",
+        "string",
+        "The backup that the playbook C(restore) takes: its id, or C(latest).",
+        default="latest",
+        identity=False,
+        roles=_BACKUPS,
+        example="ansible-playbook slipway.deploy.restore -i production -e slipway_backup=20261124T031500Z-0a1b2c",
+    ),
+    Option(
+        "slipway_restore_into",
+        "string",
+        "The database that the playbook C(restore) makes. Without it the live one is replaced, which wants"
+        " C(slipway_restore_over).",
+        identity=False,
+        roles=_BACKUPS,
+        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_into=shop_look",
+    ),
+    Option(
+        "slipway_restore_over",
+        "string",
+        "The name of the live database, said once more, so that the playbook C(restore) replaces it.",
+        identity=False,
+        roles=_BACKUPS,
+        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_over=shop",
     ),
     Option(
         "slipway_break_glass",

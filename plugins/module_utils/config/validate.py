@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
-from ..masking import MASK, mask
+from .database import complete_database, database_secrets, masked_database
 from .findings import Findings
 from .gather import Gathered, gather
 from .identity import configuration_hash, identity_view, release_identity, secrets_hash
@@ -19,8 +18,6 @@ from .schema import GROUPS, OPTIONS, PREFIX, PROXY_GROUP
 from .services import check_leaks, check_secret_names, complete_service
 from .suggest import closest
 from .traffic import complete_traffic
-
-_PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^\s/]+)@")
 
 
 def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_required: bool = True) -> Config:
@@ -42,7 +39,7 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
         complete_service(name, service, reader, findings)
     written = gathered.site["slipway_secrets"]
     check_secret_names(services, written if isinstance(written, dict) else (), findings)
-    check_leaks(services, {**secrets, **_database_secrets(site["database"])}, findings)
+    check_leaks(services, {**secrets, **database_secrets(site["database"])}, findings)
 
     groups = inventory["groups"]
     _check_groups(groups, findings)
@@ -50,7 +47,8 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
     traffic = complete_traffic(site["traffic"], services, proxies, reader, findings)
     proxies = proxies if traffic else []
     carriers = find_carriers(services, groups, findings)
-    machines = place(carriers, groups, gathered.machines, proxies, reader)
+    keeper = complete_database(site["database"], groups, findings)
+    machines = place(carriers, groups, gathered.machines, proxies, reader, keeper=keeper)
     receiving = [name for name, service in services.items() if service["traffic"]]
     check_addresses(machines, proxies, receiving, findings)
     slots = allocate(site["platform"] or "", site["environment"] or "", services)
@@ -63,7 +61,7 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
     fill_machines(machines, typed)
     site.update(traffic=traffic, services=typed, machines=machines, proxies=proxies)
     used = sorted({name for machine in machines.values() for name in machine["secrets"]})
-    site.update(secrets=used, database=_masked_database(site["database"]))
+    site.update(secrets=used, database=masked_database(site["database"]))
     site.update(_identity(site, {name: secrets[name] for name in used}))
     return t.cast(Config, {**site, "warnings": findings.warnings, "notes": findings.notes})
 
@@ -86,16 +84,7 @@ def _hidden(gathered: Gathered, secrets: t.Mapping[str, str], site: t.Mapping[st
     values = written.values() if isinstance(written, dict) else ()
     hidden = [str(value) for value in values if isinstance(value, (str, int, float))]
     hidden += secrets.values()
-    return [*hidden, *_database_secrets(site["database"]).values()]
-
-
-def _database_secrets(database: t.Mapping[str, t.Any] | None) -> dict[str, str]:
-    """The database's URL and the password in it, by the name under which messages speak of them."""
-    url = (database or {}).get("url")
-    if not url:
-        return {}
-    password = _PASSWORD.search(url)
-    return {"slipway_database.url": url, **({"in slipway_database.url": password["password"]} if password else {})}
+    return [*hidden, *database_secrets(site["database"]).values()]
 
 
 def _check_groups(groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> None:
@@ -123,20 +112,15 @@ def _warn_not_yet(site: t.Mapping[str, t.Any], findings: Findings) -> None:
         findings.warnings.append("slipway_migrations: this version of the collection runs no migrations yet.")
 
 
-def _masked_database(database: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
-    if not database:
-        return None
-    url = database["url"]
-    return {**database, "url": mask(url, []) if "://" in url else MASK}
-
-
 def _identity(site: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> dict[str, str | None]:
     view: dict[str, t.Any] = {
         option.name: identity_view(option, site[option.name[len(PREFIX) :]])
         for option in OPTIONS
         if option.identity and not option.host and option.name != "slipway_version"
     }
-    view["machines"] = {name: _placement(machine) for name, machine in site["machines"].items()}
+    # Where backups are taken does not matter to what runs.
+    running = {name: machine for name, machine in site["machines"].items() if machine["parts"] != ["db"]}
+    view["machines"] = {name: _placement(machine) for name, machine in running.items()}
     configuration = configuration_hash(view)
     secret = secrets_hash(site["platform"], site["environment"], secrets)
     version = site["version"]
@@ -149,6 +133,7 @@ def _identity(site: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> dict
 
 def _placement(machine: Machine) -> list[t.Any]:
     """What of a machine matters to what runs; where a mere balancer is reached does not."""
+    parts = [part for part in machine["parts"] if part != "db"]
     if not machine["services"]:
-        return [machine["parts"]]
-    return [machine["parts"], machine["address"], machine["publish"], sorted(machine["services"])]
+        return [parts]
+    return [parts, machine["address"], machine["publish"], sorted(machine["services"])]

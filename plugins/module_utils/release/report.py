@@ -57,12 +57,24 @@ def build(
             }
             for stage in stages
         ],
+        "backup": _backup(stages),
         "switched_ms": max(switched) if switched else None,
         "watched": {key: sum(look[key] for look in watches) for key in ("requests", "errors")} if watches else None,
         "drained": all(drain["empty"] for drain in drains) if drains else None,
         "machines": len(target["machines"]),
         "failures": [failure._asdict() for stage in stages for failure in stage.verdict.failures],
     }
+
+
+def _backup(stages: t.Sequence[Stage]) -> dict[str, t.Any] | None:
+    """What the release leans on, or why on nothing; None where it has no stage for that."""
+    for stage in stages:
+        for waived in stage.measured("waived"):
+            return {"waived": waived}
+        for backup in stage.measured("backup"):
+            keys = ("id", "taken", "verified_by", "seconds", "restore_seconds", "size", "plain_size")
+            return {key: backup[key] for key in keys}
+    return None
 
 
 def lines(report: t.Mapping[str, t.Any]) -> list[str]:
@@ -76,6 +88,8 @@ def lines(report: t.Mapping[str, t.Any]) -> list[str]:
         kept = f"{before} serves as before" if before else "nothing was live before"
         text = [f"{where}: {report['version']} was refused, {kept}, {took}"]
     text.append("  " + "  ".join(f"{stage['stage']} {stage['seconds']:.2f} s" for stage in report["stages"]))
+    if report["backup"]:
+        text.append(f"  {_of_backup(report['backup'], report['started'])}")
     if report["switched_ms"] is not None:
         text.append(f"  traffic moved and read back in {report['switched_ms']:.1f} ms")
     if report["watched"]:
@@ -83,6 +97,14 @@ def lines(report: t.Mapping[str, t.Any]) -> list[str]:
         text.append(f"  watched: {watched['errors']} of {watched['requests']} requests failed on the new side")
     text += [f"  {line}" for failure in report["failures"] for line in Failure(**failure).lines]
     return text
+
+
+def _of_backup(backup: t.Mapping[str, t.Any], started: float) -> str:
+    if "waived" in backup:
+        return f"no backup: waived, because {backup['waived']}"
+    age = started - backup["taken"]
+    when = f", {age / 3600:.1f} h before" if age > 0 else ""
+    return f"backup {backup['id']}{when}: restored in {backup['restore_seconds']:.1f} s and compared"
 
 
 def foreseen(target: t.Mapping[str, t.Any], stages: t.Sequence[Stage]) -> list[str]:

@@ -47,6 +47,7 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
             machine: {name: config["services"][name] for name in about["services"]} for machine, about in hosts.items()
         },
         "routes": (config["traffic"] or {}).get("routes", []),
+        "backup": _backup(config),
     }
     return _placed(target, config, live, side)
 
@@ -60,12 +61,22 @@ def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target
         # Today's secrets: they are part of what identifies a release.
         "identity": release_identity(kept["version"], kept["configuration_hash"], config["secrets_hash"]),
         "kept_release": kept["id"],
+        "backup": None,  # what is gone back to has stood beside this database before
         "machines": machines,
         "proxies": sorted(config["proxies"]),
         "services": {machine: services for machine, services in kept["services"].items() if machine in machines},
         "addresses": {m: config["machines"][m]["address"] for m in kept["addresses"] if m in machines},
     }
     return _placed(target, config, live, side)
+
+
+def _backup(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """What the stage backup needs; without the connection string, which only its action plugin reads."""
+    database = config["database"] or {}
+    if not database.get("backup"):
+        return None
+    name = f"{config['platform']}-{config['environment']}"
+    return {**database["backup"], "engine": database["engine"], "name": name, "waive": config["waive_backup"] or ""}
 
 
 def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str) -> Target:
@@ -130,6 +141,7 @@ def _deadlines(target: Target) -> dict[str, float]:
     bake, drain = float(target["watch"]["bake"]), float(target["drain"]["deadline"])
     return {
         "lock": MARGIN,
+        "backup": 3 * target["backup"]["in_release_max"] + PULL + MARGIN if target["backup"] else 0.0,
         "prepare": PULL + healthy + MARGIN,
         "decision": grace + MARGIN,
         "shift": float(target["gate"]) + max(bake, drain) + MARGIN,

@@ -39,6 +39,8 @@ VERSION_CAUSES = frozenset(
 )
 
 
+OF_VERSION = frozenset({"prepare", "decision", "shift"})  # the stages in which the version itself is at work
+
 SHOWN_BODY = 200  # characters of an answer
 SHOWN_LINES = 5  # of a log
 
@@ -98,7 +100,7 @@ def judge(
     failures = [failure for machine in sorted(results) if (failure := _failure(machine, results[machine])) is not None]
     passed = len(results) - len(failures)
     ok = passed * 2 > len(results) if majority else not failures
-    blamed = any(failure.cause in VERSION_CAUSES for failure in failures)
+    blamed = stage in OF_VERSION and any(failure.cause in VERSION_CAUSES for failure in failures)
     elsewhere = _ran_on(results) if blamed else []
     return Verdict(stage, ok, failures, len(results), _seconds(results), blamed and not elsewhere, elsewhere)
 

@@ -57,7 +57,7 @@ RELEASE_STATE = Arguments(
         "identity": {"type": "str"},
         "version": {"type": "str", "default": ""},
         "why": {"type": "str", "default": ""},
-        "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy"], "default": []},
+        "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy", "db"], "default": []},
         "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
         "images": {"type": "list", "elements": "str", "default": []},
         "ports": {"type": "list", "elements": "int", "default": []},
@@ -168,7 +168,8 @@ DATABASE_BACKUP = Arguments(
         },
         "engine": {"type": "str", "choices": ["postgresql", "sqlite"], "default": "postgresql"},
         "name": {"type": "str", "required": True},
-        "url": {"type": "str", "required": True, "no_log": True},
+        "url": {"type": "str", "no_log": True},
+        "here": {"type": "bool", "default": True},
         "store": {
             "type": "dict",
             "required": True,
@@ -213,7 +214,26 @@ DATABASE_BACKUP = Arguments(
         "bin_dir": {"type": "path"},
         "scratch_dir": {"type": "path", "default": "/var/tmp"},  # noqa: S108  # each run has a directory of its own there
         "lock_wait": {"type": "float", "default": 0},
+        "in_release_max": {"type": "float"},
+        "scheduled_max_age": {"type": "float", "default": 86400},
+        "waive": {"type": "str", "default": ""},
+        "keep": {"type": "int", "default": 3},
+        "platform": {"type": "str"},
+        "environment": {"type": "str"},
         "root": PLATFORM["root"],
+        "release": {
+            "type": "dict",
+            "options": {
+                **RELEASE,
+                "stage": {"type": "str", "default": "backup"},
+                "deadline": {"type": "float", "required": True},
+            },
+        },
     },
-    required_if=[("state", "absent", ("id",)), ("state", "verified", ("id",)), ("state", "restored", ("id",))],
+    required_if=[
+        ("state", "absent", ("id",)),
+        ("state", "verified", ("id",)),
+        ("state", "restored", ("id",)),
+        ("here", True, ("url",)),
+    ],
 )

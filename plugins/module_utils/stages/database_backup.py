@@ -12,12 +12,17 @@ import typing as t
 
 from ..backup import factory
 from ..backup.codec import Codec
+from ..backup.due import Patience
 from ..backup.keeper import Keeper, Order, Outcome
 from ..backup.model import Backup
 from ..backup.retention import Policy
 from ..errors import SlipwayError
 from ..masking import mask_all
+from ..state.machine import Machine, ReleaseToken
 from ..system import System
+
+NOTE, WAIVED = "backup", "backup_waived"  # in the journal: what a release leans on, or that it leans on nothing
+NOTED = ("id", "taken", "verified_by", "restore_seconds", "size")
 
 Params = dict[str, t.Any]
 
@@ -29,8 +34,8 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
     """
     url = ""
     try:
-        url = base64.b64decode(params["url"], validate=True).decode()
-        return {**act(params, url, System(), check)}
+        url = base64.b64decode(params["url"] or "", validate=True).decode()
+        return {**run(params, url, System(), check)}
     except SlipwayError as error:
         said = error.result()
     except Exception as error:  # whatever it is, it may quote the connection string
@@ -38,11 +43,74 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
     return {"failed": True, **mask_all(said, {url, *factory.secrets_of(url)})}
 
 
+def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
+    """Alone, or as the stage of a release, which writes down what the release leans on."""
+    machine = machine_of(params, system)
+    pinned = pins(machine, params["keep"]) if machine else []
+    params = {**params, "pinned": [*params["pinned"], *pinned], "id": of_release(machine, params["id"])}
+    if check or params["release"] is None:
+        return gate(params, url, system, check)
+    if machine is None:
+        raise SlipwayError(
+            "missing",
+            obj="platform and environment",
+            wanted="both, as those of the release",
+            remedy="Pass on what the release is for.",
+            cause="invalid",
+        )
+    release = params["release"]
+    with machine.stage(ReleaseToken.parse(release), release["stage"], release["deadline"]) as step:
+        result = gate(params, url, system, check)
+        if params["waive"]:
+            step.note(WAIVED, why=params["waive"])
+        if "backup" in result:
+            step.note(NOTE, **{key: result["backup"][key] for key in NOTED})
+    return result
+
+
+def gate(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
+    """What C(state) says, unless this is not the machine for it, or it was waived."""
+    if params["waive"]:
+        return {
+            "changed": False,
+            "actions": [f"no backup: waived, because {params['waive']}"],
+            "waived": params["waive"],
+        }
+    if not params["here"]:
+        return {"changed": False, "actions": []}
+    return act(params, url, system, check)
+
+
+def machine_of(params: Params, system: System) -> Machine | None:
+    """The journal of the platform on this machine, where the platform is named."""
+    if not (params["platform"] and params["environment"]):
+        return None
+    return Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
+
+
+def pins(machine: Machine, keep: int) -> list[str]:
+    """The backups that the releases kept for a rollback were made on, and those of unfinished ones."""
+    journal = machine.read().journal
+    kept = [release for release in journal.releases if release.outcome == "succeeded"][-keep:]
+    noted = [note["id"] for release in (*kept, *journal.unfinished) for note in release.notes if note["name"] == NOTE]
+    return list(dict.fromkeys(noted))
+
+
+def of_release(machine: Machine | None, wanted: str | None) -> str | None:
+    """The backup that a release was made on, where a release or its version is named instead of a backup."""
+    for release in reversed(machine.read().journal.releases if machine and wanted else []):
+        noted = [note["id"] for note in release.notes if note["name"] == NOTE]
+        if noted and wanted in (release.id, release.about.get("version")):
+            return str(noted[-1])
+    return wanted
+
+
 def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
     """What C(state) says, under the target's lock where something is changed."""
     keeper = Keeper(factory.engine(params, url, system), factory.store(params, system), codec(params), system)
     if params["state"] == "listed":
-        return report(keeper.list())
+        listed = keeper.list()
+        return {**report(listed), "table": [line(backup, system.wall()) for backup in listed.backups]}
     if check:
         return report(ask(keeper, params, check=True))
     lock = os.path.join(params["root"], factory.STATE, f"{params['name']}.lock")
@@ -56,13 +124,20 @@ def ask(keeper: Keeper, params: Params, *, check: bool) -> Outcome:
     """One state, one question."""
     if params["state"] == "present":
         policy = Policy(**{name: value for name, value in (params["retention"] or {}).items() if value is not None})
-        return keeper.present(Order(params["verify"], params["max_age"], policy, tuple(params["pinned"])), check=check)
+        order = Order(params["verify"], params["max_age"], policy, tuple(params["pinned"]), patience(params))
+        return keeper.present(order, check=check)
     if params["state"] == "verified":
         return keeper.verified(params["id"], params["verify"], params["max_age"], check=check)
     if params["state"] == "restored":
         into, confirm = params["into"] or "", params["confirm"] or ""
         return keeper.restored(params["id"], into, confirm=confirm, safety=params["safety_backup"], check=check)
     return keeper.absent(params["id"], params["pinned"], check=check)
+
+
+def patience(params: Params) -> Patience | None:
+    """How long a release waits; None where nobody does."""
+    longest = params["in_release_max"]
+    return None if longest is None else Patience(longest, params["scheduled_max_age"])
 
 
 def codec(params: Params) -> Codec:
@@ -96,6 +171,15 @@ def report(outcome: Outcome) -> dict[str, t.Any]:
     if outcome.backup is not None:
         result["backup"] = described(outcome.backup)
     return result
+
+
+def line(backup: Backup, now: float) -> str:
+    """A backup on a terminal."""
+    manifest = backup.manifest
+    proof = {"none": "not verified", "read": "verified by read", "restore": "restored"}[backup.verified_by]
+    took = f" in {backup.restore_seconds:.1f} s" if backup.verified_by == "restore" else ""
+    state = f"BAD: {backup.proofs[-1].problem}" if backup.failed else f"{proof}{took}"
+    return f"{manifest.id}  {(now - manifest.taken) / 3600:.1f} h old  {manifest.size / 2**20:.1f} MiB  {state}"
 
 
 def described(backup: Backup) -> dict[str, t.Any]:

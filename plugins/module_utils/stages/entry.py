@@ -27,6 +27,10 @@ def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.
         from .container_deploy import perform as deploy
 
         return deploy
+    if module == "database_backup":
+        from .database_backup import perform as back_up
+
+        return back_up
     from .traffic_switch import perform as switch
 
     return switch

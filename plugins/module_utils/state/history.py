@@ -27,6 +27,7 @@ class ReleaseView(t.NamedTuple):
     decision: dict[str, t.Any] | None = None  # the frozen specification
     outcome: str = ""  # succeeded, reverted, failed, withdrawn (nothing was done); empty while open
     diagnosis: dict[str, t.Any] | None = None
+    notes: tuple[dict[str, t.Any], ...] = ()  # name, and what the stage had to say
 
     @property
     def identity(self) -> str:
@@ -123,6 +124,10 @@ def _end(release: ReleaseView, record: Record) -> ReleaseView:
     return release._replace(stages=(*release.stages[:-1], entry))
 
 
+def _note(release: ReleaseView, record: Record) -> ReleaseView:
+    return release._replace(notes=(*release.notes, record.data))
+
+
 def _decision(release: ReleaseView, record: Record) -> ReleaseView:
     spec = record.data["spec"]
     told = {key: spec[key] for key in ("version", "identity", "side") if key in spec}
@@ -145,6 +150,7 @@ _HANDLERS: dict[str, t.Callable[[ReleaseView, Record], ReleaseView]] = {
     "granted": _granted,
     "begin": _begin,
     "end": _end,
+    "note": _note,
     "decision": _decision,
     "outcome": _outcome,
     "withdrawn": _given_back,
@@ -185,7 +191,9 @@ def compacted(records: list[Record], keep: int = KEEP_RELEASES) -> list[Record]:
 
 
 def _release_of(fields: dict[str, t.Any] | None) -> ReleaseView | None:
-    return ReleaseView(**{**fields, "stages": tuple(fields["stages"])}) if fields else None
+    if fields is None:
+        return None
+    return ReleaseView(**{**fields, **{key: tuple(fields[key]) for key in ("stages", "notes")}})
 
 
 def report(view: JournalView) -> dict[str, t.Any]:
@@ -225,4 +233,5 @@ def report_release(release: ReleaseView, *, whole: bool) -> dict[str, t.Any]:
         "settling": release.begun("settle"),
         "outcome": release.outcome,
         "diagnosis": release.diagnosis,
+        "notes": list(release.notes),
     }

@@ -156,6 +156,20 @@ def test_a_table_that_may_not_be_read_fails_the_backup(
         server.execute(database, "DROP OWNED BY poor; DROP ROLE poor")
 
 
+def test_the_owner_of_a_database_who_is_no_superuser_can_back_it_up(
+    server: Server, database: str, tmp_path: pathlib.Path, scratch: pathlib.Path
+) -> None:
+    server.execute("postgres", "DROP ROLE IF EXISTS owner; CREATE ROLE owner LOGIN PASSWORD 'own'")
+    server.execute(database, f"ALTER DATABASE {database} OWNER TO owner", "ALTER SCHEMA public OWNER TO owner")
+    server.execute(
+        database, "SET ROLE owner", "CREATE TABLE item (id bigserial PRIMARY KEY)", "INSERT INTO item DEFAULT VALUES"
+    )
+    target = Target(server.url(database, "owner", "own"), tmp_path / "store", scratch)
+    backup = target.back_up().backup
+    assert backup is not None and backup.verified_by == "restore"
+    assert backup.manifest.facts["tables"]["public.item"][0] == 1
+
+
 def test_rows_that_may_not_be_seen_fail_the_backup(server: Server, database: str, tmp_path: pathlib.Path) -> None:
     """Row security would leave them out without a word."""
     server.execute(database, "CREATE TABLE t (id int); ALTER TABLE t ENABLE ROW LEVEL SECURITY")

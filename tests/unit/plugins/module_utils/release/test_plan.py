@@ -260,3 +260,23 @@ def test_a_release_that_was_overtaken_is_closed_where_it_is_open_and_nothing_els
     found = plan(machines)
     assert (found.course, found.target["id"], found.target["machines"]) == ("close", "1.1.0-id", ["app2"])
     assert found.target["traffic_may_have_moved"] is False
+
+
+DATABASE = {"engine": "postgresql", "url": "postgresql://shop:hunter22@db/shop", "backup": {"store": {"path": "/b"}}}
+
+
+def test_a_release_knows_where_its_backup_is_taken_and_not_how_to_log_in():
+    target = plan(fleet(released()), slipway_database=DATABASE).target
+    assert (target["backup"]["host"], target["backup"]["name"]) == ("app1", "shop-production")
+    assert target["deadlines"]["backup"] > target["backup"]["in_release_max"]
+    assert "hunter22" not in str(target)
+
+
+def test_a_rollback_waits_for_no_backup():
+    releases = (released("0.9.0", token=2), released())
+    assert plan(fleet(*releases), "rollback", slipway_database=DATABASE).target["backup"] is None
+
+
+def test_without_backups_there_is_no_such_stage():
+    target = plan(fleet(released())).target
+    assert (target["backup"], target["deadlines"]["backup"]) == (None, 0.0)

@@ -87,3 +87,8 @@ def test_a_stage_takes_from_the_first_start_to_the_last_end():
 def test_a_machine_has_moved_on_when_its_journal_gained_more_than_the_grant(read, granted, named):
     reads = {"app1": None if read is None else {"journal": {"last_seq": read}}}
     assert moved(reads, {"app1": {"journal": {"last_seq": granted}}, "lb1": {"msg": "refused"}, "lb2": None}) == named
+
+
+def test_a_database_that_cannot_be_backed_up_speaks_against_no_version():
+    """The causes of a backup have the same names as those of a program: a command that is missing, a time that is up."""
+    assert not judge("backup", {"db1": failed("command_missing")}).blames_version

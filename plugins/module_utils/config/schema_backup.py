@@ -1,0 +1,135 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a platform's database is backed up: the schema of C(slipway_database.backup) (private to the collection)."""
+
+from __future__ import annotations
+
+from .option import Option, Pattern
+
+DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
+BACKED_UP = ("postgresql", "sqlite")  # of which there is an engine
+REASON = Pattern(r"[^\x00-\x1f]*\S[^\x00-\x1f]{3,}", "a reason in one line")
+_ABSOLUTE = Pattern(r"/[^\0\n]*", "an absolute path")
+# systemd.time(7), "Calendar Events": checked by systemd itself when the timers are made.
+_CALENDAR = Pattern(r"[A-Za-z0-9*/:,.~ -]+", "a calendar event of systemd, such as daily or *-*-* 03:00")
+
+_STORE = Option(
+    "store",
+    "section",
+    "Where the backups are kept. The platform and its environment have a place of their own in it.",
+    required=True,
+    options=(
+        Option("kind", "string", "C(local) is a directory of the machine.", default="local", choices=("local",)),
+        Option("path", "string", "The directory.", required=True, pattern=_ABSOLUTE),
+    ),
+)
+
+_RETENTION = Option(
+    "retention",
+    "section",
+    "Which backups stay: each that any of these keeps, and all when nothing is set. The last verified one stays always,"
+    " and so do those that the releases kept for a rollback were made on.",
+    options=(
+        Option("last", "integer", "The newest so many.", low=1),
+        Option("days", "number", "Those younger than so many days.", low=0),
+        Option("daily", "integer", "The newest of each of the last so many days that have one (UTC).", low=0),
+        Option("weekly", "integer", "The same by weeks.", low=0),
+        Option("monthly", "integer", "The same by months.", low=0),
+        Option("yearly", "integer", "The same by years.", low=0),
+    ),
+)
+
+_COMPRESSION = Option(
+    "compression",
+    "section",
+    "How backups are compressed.",
+    options=(
+        Option("method", "string", "The program.", default="zstd", choices=("zstd", "gzip", "none")),
+        Option("level", "integer", "Its level, on its own scale; its own default.", low=1, high=19),
+        Option("threads", "integer", "Threads of zstd; by default as many as there are processors.", low=1),
+    ),
+)
+
+_ENCRYPTION = Option(
+    "encryption",
+    "section",
+    "Encryption by age.",
+    options=(
+        Option(
+            "recipients",
+            "list",
+            "Public keys, each of whose owners can decrypt.",
+            required=True,
+            element=Option("recipient", "string", "One public key.", pattern=Pattern("age1[a-z0-9]+", "age1…")),
+        ),
+        Option(
+            "identity",
+            "string",
+            "File with a private key on the machine; without it nothing can be proven by restoring it there.",
+            required=True,
+            pattern=_ABSOLUTE,
+        ),
+    ),
+)
+
+BACKUP = Option(
+    "backup",
+    "section",
+    "How it is backed up. With this, every release waits for a backup that was restored and compared, or leans on a"
+    " scheduled one where its own would take too long; without either it is refused.",
+    options=(
+        Option(
+            "host",
+            "string",
+            "The machine that takes the backups. The default is the first one of C(slipway_db), and without any the first"
+            " one of C(slipway_app).",
+        ),
+        _STORE,
+        _RETENTION,
+        _COMPRESSION,
+        _ENCRYPTION,
+        Option(
+            "in_release_max",
+            "duration",
+            "How long a release waits for a backup of its own and for the proof of it, by what earlier ones took. C(0)"
+            " never takes one in a release.",
+            default=300.0,
+        ),
+        Option(
+            "max_age",
+            "duration",
+            "How old the scheduled backup may be that a release leans on when its own would take longer than that.",
+            default="24h",
+        ),
+        Option(
+            "schedule",
+            "string",
+            "When the timer on that machine takes a backup and proves it.",
+            default="*-*-* 03:00",
+            pattern=_CALENDAR,
+        ),
+        Option(
+            "drill",
+            "string",
+            "When another timer restores the newest one again, to say how long that takes.",
+            default="monthly",
+            pattern=_CALENDAR,
+        ),
+        Option("jitter", "duration", "Each timer waits for a random part of this.", default="15m"),
+        Option(
+            "textfile_dir",
+            "string",
+            "Directory of the textfile collector of Prometheus' node exporter; without it no figures are written there.",
+            pattern=_ABSOLUTE,
+        ),
+        Option(
+            "scratch_dir",
+            "string",
+            "Where a restored copy is kept while it is compared; it needs room for the whole database.",
+            default="/var/tmp",  # noqa: S108  # each run has a directory of its own there
+            pattern=_ABSOLUTE,
+        ),
+        Option("bin_dir", "string", "Directory of the database's programs.", pattern=_ABSOLUTE),
+    ),
+)

@@ -1,0 +1,94 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Guarantee 3: no release without a backup that has been restored, or an explicit waiver in the journal."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from . import check
+from .fleet import Fleet
+
+PLACE = "/srv/backups"
+REASON = "the table of orders is being repaired"
+
+
+def database(fleet: Fleet, **changes: t.Any) -> dict[str, t.Any]:
+    """The lab's PostgreSQL on lb1, which backs itself up."""
+    backup = {"host": "lb1", "store": {"path": PLACE}, "retention": {"last": 1}}
+    return {"engine": "postgresql", "url": fleet.facts["vault_database_url"], "backup": backup, **changes}
+
+
+def on(fleet: Fleet, *command: str) -> str:
+    """What a command says on the database's machine."""
+    return fleet.lab.exec("lb1", list(command)).stdout
+
+
+def sql(fleet: Fleet, statement: str) -> list[str]:
+    """What a statement answers there, as the cluster's superuser."""
+    become = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    return on(fleet, *become, "psql", "-XAtc", statement).split()
+
+
+def notes(fleet: Fleet, machine: str, release: str, name: str) -> list[dict[str, t.Any]]:
+    """What a release has noted in a machine's journal under a name."""
+    records = [record for record in fleet.journal(machine) if record["release"] == release]
+    found = [record["data"] for record in records if record["event"] == "note"]
+    return [data for data in found if data["name"] == name]
+
+
+@pytest.fixture(scope="module")
+def site(live: Fleet) -> Fleet:
+    """The platform with its database's backups configured, beside 1.0.0."""
+    live.write_variables(slipway_database=database(live))
+    return live
+
+
+def test_a_release_takes_a_backup_and_restores_it_and_a_rollback_waits_for_none(site: Fleet) -> None:
+    run = site.deploy("1.1.0")
+    check.succeeded(run)
+    check.all_on(site, "1.1.0")
+    report = site.report()
+    made = report["backup"]
+    assert made["verified_by"] == "restore"
+    assert f"backup {made['id']}: restored in" in run.said
+    assert [note["id"] for note in notes(site, "lb1", report["release"], "backup")] == [made["id"]]
+    assert made["id"] in on(site, "ls", f"{PLACE}/shop-production")
+    assert on(site, "find", "/var/tmp", "-name", "slipway*") == ""
+    check.succeeded(site.rollback())
+    check.all_on(site, "1.0.0")
+    assert site.report()["backup"] is None
+    assert "backup" not in [stage["stage"] for stage in site.report()["stages"]]
+
+
+def test_without_a_proven_backup_nothing_is_released_until_it_is_waived_aloud(site: Fleet) -> None:
+    url = site.facts["vault_database_url"]
+    site.write_variables(slipway_database=database(site, url=url.replace("shop:", "shop:not", 1)))
+    refused = site.deploy("1.1.0", "-e", "slipway_keep=4")
+    check.refused(refused, "backup: 1 of 3 machines did not pass", "lb1: ", "[login]", "1.0.0 serves as before")
+    check.all_on(site, "1.0.0")
+    assert [stage["stage"] for stage in site.report()["stages"]] == ["lock", "backup", "revert"]
+    waived = site.deploy("1.1.0", "-e", "slipway_keep=4", "-e", f"slipway_waive_backup='{REASON}'")
+    check.succeeded(waived)  # and it was not marked bad
+    check.all_on(site, "1.1.0")
+    assert f"no backup: waived, because {REASON}" in waived.said
+    release = site.report()["release"]
+    for machine in site.machines:
+        assert [note["why"] for note in notes(site, machine, release, "backup_waived")] == [REASON]
+
+
+def test_the_playbooks_take_list_and_restore_backups(site: Fleet) -> None:
+    site.write_variables(slipway_database=database(site))
+    check.succeeded(site.play("slipway.deploy.backup"))
+    shown = site.play("slipway.deploy.backups")
+    check.succeeded(shown)
+    assert "restored in" in shown.said
+    unconfirmed = site.play("slipway.deploy.restore", "-e", "slipway_restore_over=other")
+    check.refused(unconfirmed, "shop", "would be replaced")
+    sql(site, "ALTER ROLE shop CREATEDB")
+    check.succeeded(site.play("slipway.deploy.restore", "-e", "slipway_restore_into=shop_look"))
+    assert {"shop", "shop_look"} <= set(sql(site, "SELECT datname FROM pg_database"))
+    sql(site, "DROP DATABASE shop_look")

@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which machine backs the database up, and what of that is part of a release."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.config.sites import (
+    config,
+    inventory,
+    problems,
+    site,
+)
+
+BACKUP = {"store": {"path": "/var/backups/slipway"}}
+DATABASE = {"engine": "postgresql", "url": "postgresql://shop:hunter22@db/shop"}
+
+
+def database(**changes):
+    return {**DATABASE, "backup": {**BACKUP, **changes}}
+
+
+def with_db():
+    machines = inventory()
+    machines["groups"]["slipway_db"] = ["db1", "db2"]
+    machines["hosts"].update({"db1": {}, "db2": {}})
+    return machines
+
+
+def test_the_first_database_machine_takes_the_backups_and_becomes_part_of_the_platform():
+    found = config(site(database=database()), with_db())
+    assert found["database"]["backup"]["host"] == "db1"
+    assert found["machines"]["db1"]["parts"] == ["db"]
+    assert "db2" not in found["machines"]
+    assert found["database"]["backup"]["in_release_max"] == 300
+    assert found["database"]["backup"]["max_age"] == 86400
+    assert "hunter22" not in str(found)
+
+
+def test_without_backups_machines_of_the_database_have_no_part():
+    assert "db1" not in config(site(database=DATABASE), with_db())["machines"]
+
+
+def test_without_a_database_machine_the_first_application_machine_takes_them():
+    found = config(site(database=database()))
+    assert found["database"]["backup"]["host"] == "app1"
+    assert found["machines"]["app1"]["parts"] == ["app", "db"]
+
+
+def test_to_begin_with_backups_is_no_release_of_what_runs():
+    before, after = config(site(database=DATABASE), with_db()), config(site(database=database()), with_db())
+    assert after["identity"] == before["identity"]
+    assert config(site(database=database(host="app2")), with_db())["identity"] == before["identity"]
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"host": "ap1"}, "slipway_database.backup.host: no machine of the platform, did you mean app1?"),
+        ({"store": None}, "slipway_database.backup.store: missing"),
+        ({"store": {"path": "backups"}}, "slipway_database.backup.store.path: cannot be used"),
+        ({"retention": {"count": 3}}, "slipway_database.backup.retention.count: unknown"),
+        ({"encryption": {"identity": "/key"}}, "slipway_database.backup.encryption.recipients: missing"),
+        (
+            {"encryption": {"identity": "/key", "recipients": ["hello"]}},
+            "slipway_database.backup.encryption.recipients[0]: cannot be used",
+        ),
+        ({"in_release_max": "soon"}, "slipway_database.backup.in_release_max: cannot be used"),
+        ({"max_age": "yesterday"}, "slipway_database.backup.max_age: cannot be used"),
+        ({"schedule": "daily; rm"}, "slipway_database.backup.schedule: cannot be used"),
+    ],
+)
+def test_mistakes_are_named_before_anything_is_touched(changes, said):
+    (found,) = problems(site(database=database(**changes)))
+    assert found.startswith(said)
+
+
+def test_a_kind_of_database_without_an_engine_is_refused_only_where_it_is_to_be_backed_up():
+    assert config(site(database={**DATABASE, "engine": "mysql"}))["database"]["engine"] == "mysql"
+    (found,) = problems(site(database={**database(), "engine": "mysql"}))
+    assert found.startswith("slipway_database.backup: this version of the collection cannot back up")
+
+
+def test_the_path_of_a_file_is_no_secret():
+    found = config(site(database={"engine": "sqlite", "url": "/srv/shop/shop.db"}))
+    assert found["database"]["url"] == "/srv/shop/shop.db"
+
+
+def test_a_waiver_needs_a_reason():
+    (found,) = problems(site(waive_backup=" "))
+    assert found.startswith("slipway_waive_backup: cannot be used")
+    assert config(site(waive_backup="the database is empty still"))["waive_backup"] == "the database is empty still"
