@@ -9,6 +9,7 @@ import contextlib
 import os
 import threading
 import typing as t
+import urllib.parse
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_planted_secrets_appear_nowhere_and_ordinary_words_stay(make_fleet: Make
     """Guarantee 8: output of every playbook, process lists, journals, reports, and files readable by the world."""
     named = sorted(SECRETS)
     fleet = make_fleet(variables={"slipway_secrets": SECRETS, "slipway_services": services(worker={"secrets": named})})
+    fleet.write_variables(slipway_database=database_of(fleet))
     outputs = {}
     with watched_processes() as seen:
         for name, playbook, args in (
@@ -46,6 +48,8 @@ def test_planted_secrets_appear_nowhere_and_ordinary_words_stay(make_fleet: Make
             ("refused", "deploy.yml", ["-e", "slipway_version=1.2.0"]),
             ("rollback", "rollback.yml", []),
             ("status", "status.yml", []),
+            ("backup", "slipway.deploy.backup", []),
+            ("backups", "slipway.deploy.backups", []),
         ):
             run = fleet.play(playbook, verbosity, *args)
             assert (run.rc == 0) == (name != "refused"), run.output
@@ -61,6 +65,18 @@ def test_planted_secrets_appear_nowhere_and_ordinary_words_stay(make_fleet: Make
     assert "backend 2/2" in outputs["status"], outputs["status"]
     assert "traffic of backend: blue" in outputs["status"], outputs["status"]
     assert "1.0.0 on blue -> 1.1.0 on green" in outputs["second"], outputs["second"]
+
+
+def database_of(fleet: Fleet) -> dict[str, t.Any]:
+    """The shop's database, backed up by a role with a planted password."""
+    shop = urllib.parse.urlsplit(fleet.facts["vault_database_url"])
+    role = f"""
+DROP ROLE IF EXISTS planted;
+CREATE ROLE planted LOGIN PASSWORD '{URL_PASSWORD}' IN ROLE shop;
+"""
+    fleet.lab.exec("lb1", ["runuser", "-u", "postgres", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1"], stdin=role)
+    url = shop._replace(netloc=f"planted:{URL_PASSWORD}@{shop.hostname}:{shop.port}").geturl()
+    return {"engine": "postgresql", "url": url, "backup": {"host": "lb1", "store": {"path": "/srv/planted"}}}
 
 
 def in_reports(fleet: Fleet) -> list[str]:
