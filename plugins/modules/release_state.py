@@ -226,6 +226,11 @@ traffic:
   returned: with O(state=read) and V(proxy) among O(parts)
   type: dict
   sample: {running: true, version: 2.6.12, problems: [], weights: {}, servers: [], live_side: blue}
+backup:
+  description: How fresh the backups of the database are, as the last run wrote it down; C(said) is that in a line.
+  returned: with O(state=read) and V(db) among O(parts)
+  type: dict
+  sample: {said: "backup 20261124T031500Z-0a1b2c, 5.2 h old, restored in 4.2 s", taken: 1795490100.0, problem: ""}
 repair:
   description: What a repair did, or would do; null when nothing was damaged.
   returned: with O(state=journal_repaired)

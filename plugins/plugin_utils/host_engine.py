@@ -23,10 +23,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import Arguments
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.entry import UNUSABLE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.install import PACKAGE
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
 NOT_SENT = ("config", "release", "module.py", "arguments.py")  # the controller's alone, and what needs Ansible
-PACKAGE = "slipway"
 ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
 
 LAUNCHER = f"""\
@@ -48,13 +48,16 @@ class HostEngine:
     :param execute: runs a command there (command, standard input): C(rc), C(stdout), C(stderr).
     :param python: the interpreter there, with the environment before it.
     :param root: the directory of the state of all platforms.
+    :param place: the directory below it where the engines are kept.
     """
 
-    def __init__(self, execute: t.Callable[[str, bytes], t.Mapping[str, t.Any]], python: str, root: str) -> None:
+    def __init__(
+        self, execute: t.Callable[[str, bytes], t.Mapping[str, t.Any]], python: str, root: str, place: str = "engine"
+    ) -> None:
         self._execute = execute
         self._python = python
-        self._parent = os.path.join(root, "engine")
-        self._directory = os.path.join(self._parent, digest())
+        self._parent = os.path.join(root, place)
+        self.directory = os.path.join(self._parent, digest())
 
     def run(self, module: str, params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any] | None:
         """What the module would return; None where the engines are not installed, or somebody else could change them.
@@ -62,7 +65,7 @@ class HostEngine:
         Who acts runs only what belongs to nobody else: a directory of a lesser user would lend that user these rights.
         """
         order = json.dumps({"module": module, "params": params, "check": check})
-        parent, directory = shlex.quote(self._parent), shlex.quote(self._directory)
+        parent, directory = shlex.quote(self._parent), shlex.quote(self.directory)
         own = f"[ -O {parent} ] && [ -O {directory} ]"
         done = self._execute(f"{{ {own}; }} || exit {UNUSABLE}; {self._python} {directory}/run.py", order.encode())
         if done["rc"] in ABSENT and not done["stdout"].strip():
@@ -72,7 +75,7 @@ class HostEngine:
     def install(self) -> bool:
         """Send the engines, compile them, and remove those of older collections; whether that worked."""
         installer = sources()[f"{PACKAGE}/stages/install.py"].decode() + INSTALL
-        command = f"{self._python} -c {shlex.quote(installer)} {shlex.quote(self._directory)}"
+        command = f"{self._python} -c {shlex.quote(installer)} {shlex.quote(self.directory)}"
         return bool(self._execute(command, bundle())["rc"] == 0)
 
 

@@ -92,3 +92,28 @@ def test_the_playbooks_take_list_and_restore_backups(site: Fleet) -> None:
     check.succeeded(site.play("slipway.deploy.restore", "-e", "slipway_restore_into=shop_look"))
     assert {"shop", "shop_look"} <= set(sql(site, "SELECT datname FROM pg_database"))
     sql(site, "DROP DATABASE shop_look")
+
+
+def test_timers_of_systemd_back_up_and_drill_and_status_reads_how_fresh_that_is(site: Fleet) -> None:
+    textfiles = "/srv/textfiles"
+    on(site, "mkdir", "-p", textfiles)
+    site.write_variables(slipway_database=database(site))
+    site.variables["slipway_database"]["backup"]["textfile_dir"] = textfiles
+    site.write_variables()
+    check.succeeded(site.play("slipway.deploy.schedule_backups"))
+    again = site.play("slipway.deploy.schedule_backups")
+    check.succeeded(again)
+    assert "changed=0" in again.said
+    timers = on(site, "systemctl", "list-timers", "--all", "--no-legend")
+    assert "slipway-backup-shop-production.timer" in timers
+    assert "slipway-drill-shop-production.timer" in timers
+    for kind in ("backup", "drill"):
+        on(site, "systemctl", "start", f"slipway-{kind}-shop-production.service")
+    log = on(site, "journalctl", "--no-pager", "-u", "slipway-drill-shop-production.service")
+    assert "is good, by restore" in log
+    figures = on(site, "cat", f"{textfiles}/slipway_backup_shop-production.prom")
+    assert 'slipway_backup_last_run_success{platform="shop",environment="production"} 1' in figures
+    status = site.play("status.yml")
+    check.succeeded(status)
+    assert "lb1: backup " in status.said
+    assert site.facts["vault_database_url"] not in log + figures + status.said

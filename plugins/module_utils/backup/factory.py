@@ -40,7 +40,13 @@ def store(params: Options, system: System) -> Store:
     return LocalStore(os.path.join(params["store"]["path"], params["name"]), system)
 
 
-def secrets_of(url: str) -> set[str]:
-    """What of a connection string nobody may read: the password of a URI, and what follows C(password=)."""
+def secrets_of(kind: str, url: str) -> set[str]:
+    """What of a connection string nobody may read: all of it, the password of a URI, and what follows C(password=).
+
+    :param kind: the engine's name; the path of a SQLite file is no secret.
+    """
+    if kind == "sqlite":
+        return set()
     found = re.findall(r"""://[^:@/?#]*:([^\s?#]+)@|password=('(?:[^'\\]|\\.)*'|[^\s&]+)""", url)
-    return {form for pair in found for one in pair if one for form in (one, urllib.parse.unquote(one), one.strip("'"))}
+    words = {form for pair in found for one in pair if one for form in (one, urllib.parse.unquote(one), one.strip("'"))}
+    return {url, *words}

@@ -60,6 +60,8 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
     traffic = read.get("traffic") or {}
     for service, weights in sorted((traffic.get("weights") or {}).items()):
         yield f"traffic of {service}: blue {weights['blue']} %, green {weights['green']} %"
+    if read.get("backup"):
+        yield str(read["backup"]["said"])
     for problem in traffic.get("problems") or []:
         yield f"! {problem['message']}"
 

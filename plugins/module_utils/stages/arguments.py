@@ -237,3 +237,18 @@ DATABASE_BACKUP = Arguments(
         ("here", True, ("url",)),
     ],
 )
+
+BACKUP_SCHEDULE = Arguments(
+    options={
+        **PLATFORM,
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+        "schedule": {"type": "str", "default": "*-*-* 03:00"},
+        "drill": {"type": "str", "default": "monthly"},
+        "jitter": {"type": "float", "default": 900},
+        "textfile_dir": {"type": "path"},
+        "backup": {"type": "dict", "default": {}},
+        "url": {"type": "str", "default": "", "no_log": True},
+        "program": {"type": "path", "default": ""},
+    },
+    required_if=[("state", "present", ("backup",))],
+)

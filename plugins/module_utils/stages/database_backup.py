@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import traceback
 import typing as t
 
-from ..backup import factory
+from ..backup import factory, freshness
 from ..backup.codec import Codec
 from ..backup.due import Patience
 from ..backup.keeper import Keeper, Order, Outcome
@@ -40,7 +41,7 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
         said = error.result()
     except Exception as error:  # whatever it is, it may quote the connection string
         said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
-    return {"failed": True, **mask_all(said, {url, *factory.secrets_of(url)})}
+    return {"failed": True, **mask_all(said, factory.secrets_of(params["engine"], url))}
 
 
 def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
@@ -117,7 +118,24 @@ def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
     system.make_directory(os.path.dirname(lock))
     with system.flock(lock, timeout=params["lock_wait"]):
         keeper.recover()
-        return report(ask(keeper, params, check=False))
+        with remembered(keeper, params, url, system):
+            return report(ask(keeper, params, check=False))
+
+
+@contextlib.contextmanager
+def remembered(keeper: Keeper, params: Params, url: str, system: System) -> t.Iterator[None]:
+    """How fresh the backups are when this ends, for those who do not ask the store."""
+    problem = ""
+    try:
+        yield
+    except SlipwayError as error:
+        problem = mask_all(error.message, factory.secrets_of(params["engine"], url))
+        raise
+    finally:
+        if params["state"] in ("present", "verified"):
+            with contextlib.suppress(SlipwayError):  # a store that cannot be read has failed the run already
+                known = freshness.of(keeper.list().backups, system.wall(), problem)
+                freshness.write(system, os.path.join(params["root"], factory.STATE), params["name"], known)
 
 
 def ask(keeper: Keeper, params: Params, *, check: bool) -> Outcome:

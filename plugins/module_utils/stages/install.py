@@ -12,6 +12,7 @@ import os
 import shutil
 import zipfile
 
+PACKAGE = "slipway"  # what they are imported as
 KEPT = 5  # engines: of several controllers, and of collections before the newest
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import typing as t
 from types import MappingProxyType
 
@@ -106,6 +107,12 @@ def live(params: Params, system: System, machine: Machine) -> dict[str, t.Any]:
 
         proxy = provider(params["provider"], system, platform=names[0], environment=names[1])
         found["traffic"] = proxy.observe()
+    if "db" in params["parts"]:
+        from ..backup import freshness
+        from ..backup.factory import STATE
+
+        known = freshness.read(system, os.path.join(params["root"], STATE), "-".join(names))
+        found["backup"] = {"said": freshness.said(known, system.wall()), **(known._asdict() if known else {})}
     sides = found.get("container", {}).get("sides", {})
     found["facts"] = gather(system, directories=directories, ports=params["ports"], containers=running(sides))
     return found

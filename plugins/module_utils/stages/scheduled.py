@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a timer of systemd starts: one call of database_backup, its words for the journal (private to the collection)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import typing as t
+
+from ..backup import factory, freshness
+from ..system import System
+from .database_backup import perform
+
+
+def main(path: str, state: str) -> int:
+    """Back up (C(present)) or drill (C(verified)) by an order on disk; the exit status.
+
+    :param path: of the order: the parameters of the module, and C(textfile_dir).
+    """
+    with open(path, encoding="utf-8") as stream:
+        order = json.load(stream)
+    textfile_dir = order.pop("textfile_dir", "")
+    drill = {"id": "latest", "verify": "restore"} if state == "verified" else {}
+    result = perform({**order, "state": state, **drill}, False)
+    for line in result.get("actions", []):
+        print(line)
+    if result.get("failed"):
+        print(result["msg"], file=sys.stderr)
+    if textfile_dir:
+        publish(System(), order, textfile_dir)
+    return 1 if result.get("failed") else 0
+
+
+def publish(system: System, order: t.Mapping[str, t.Any], directory: str) -> None:
+    """Write the figures where the node exporter looks for them."""
+    known = freshness.read(system, os.path.join(order["root"], factory.STATE), order["name"])
+    if known is not None:
+        text = freshness.metrics(known, order["platform"], order["environment"])
+        system.replace_file(os.path.join(directory, f"slipway_backup_{order['name']}.prom"), text.encode(), mode=0o644)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1], sys.argv[2]))
