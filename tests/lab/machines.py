@@ -58,6 +58,8 @@ class Lab:
     def create(self, names: t.Sequence[str], image: str = "ready", deadline: float = 60.0) -> list[str]:
         """Create machines (all at once), wait until they are ready, make them known to ssh; start those that exist.
 
+        Machines that another checkout left under this lab's name cannot be entered with this one's key: they are removed.
+
         :param image: ``ready`` (everything installed), ``bare`` (a new small VM), or an image derived from them.
         :param deadline: seconds for each to become ready.
         :return: the names created now.
@@ -65,14 +67,15 @@ class Lab:
         ensure_engine()
         source = ensure_image(image) if image in ("bare", "ready") else image
         with locked(self.state / "lock"), Progress(f"creating {', '.join(names)}"):
+            key = self.access.public_key().split()[1]
+            _together(self._remove, self._strangers(key))
             there = self.machines()
             fresh = [name for name in dict.fromkeys(names) if name not in there]
             _names_allowed(fresh)
             _inotify_suffices(len(fresh))
             free = self.network.free_addresses(set(there.values()))
             plan = [(name, next(free)) for name in fresh]
-            self.access.public_key()
-            _together(lambda item: self._create(item[0], item[1], source, kind=image), plan)
+            _together(lambda item: self._create(*item, source=source, kind=image, key=key), plan)
             _together(lambda name: self.start(name, deadline), list(dict.fromkeys(names)))
             self.access.refresh(self.machines(), self._host_key, fresh)
         return fresh
@@ -226,17 +229,23 @@ class Lab:
 
     # --- helpers
 
-    def _create(self, name: str, address: str, source: str, kind: str) -> None:
+    def _create(self, name: str, address: str, source: str, kind: str, key: str) -> None:
         container = self.container(name)
         docker("volume", "create", "--label", self.label, container)
         docker(
             "run", "--detach", "--name", container, "--hostname", name, *FLAGS,
             f"--label={self.label}", f"--label=slipway-lab.machine={name}", f"--label=slipway-lab.address={address}",
-            f"--label=slipway-lab.image={kind}", f"--network={self.network.name}", f"--ip={address}",
-            f"--network-alias={name}",
+            f"--label=slipway-lab.image={kind}", f"--label=slipway-lab.key={key}",
+            f"--network={self.network.name}", f"--ip={address}", f"--network-alias={name}",
             f"--volume={container}:/var/lib/docker", f"--env=SLIPWAY_LAB_KEY={self.access.public_key()}",
             f"--env=SLIPWAY_LAB_SUBNET={self.network.subnet}", f"--env=SLIPWAY_LAB_MTU={self.network.mtu}", source,
         )  # fmt: skip
+
+    def _strangers(self, key: str) -> list[str]:
+        argv = ["ps", "--all", "--filter", f"label={self.label}", "--filter", "label=slipway-lab.machine"]
+        form = '{{.Label "slipway-lab.machine"}} {{.Label "slipway-lab.key"}}'
+        machines = [line.partition(" ") for line in docker(*argv, "--format", form).splitlines()]
+        return [name for name, _, opened_by in machines if opened_by != key]
 
     def _remove(self, name: str) -> None:
         docker("rm", "--force", "--volumes", self.container(name))

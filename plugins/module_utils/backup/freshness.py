@@ -39,7 +39,7 @@ class Freshness(t.NamedTuple):
     drilled: float = 0.0
     restore_seconds: float = 0.0
     stored_bytes: int = 0
-    count: int = 0
+    backups: int = 0
 
 
 def of(backups: t.Sequence[Backup], now: float, problem: str = "") -> Freshness:
@@ -55,7 +55,7 @@ def of(backups: t.Sequence[Backup], now: float, problem: str = "") -> Freshness:
         drilled=last.at if last else 0.0,
         restore_seconds=last.seconds if last else 0.0,
         stored_bytes=backups[-1].manifest.size if backups else 0,
-        count=len(backups),
+        backups=len(backups),
     )
 
 
@@ -87,7 +87,7 @@ def metrics(known: Freshness, platform: str, environment: str) -> str:
         "drilled_timestamp_seconds": known.drilled,
         "restore_seconds": known.restore_seconds,
         "stored_bytes": known.stored_bytes,
-        "count": known.count,
+        "count": known.backups,
     }
     labels = f'{{platform="{platform}",environment="{environment}"}}'
     lines = []
@@ -101,7 +101,7 @@ def said(known: Freshness | None, now: float) -> str:
     """One line for a terminal."""
     if known is None:
         return "no backup was ever taken here"
-    text = f"none of {known.count} backups was restored"
+    text = f"none of {known.backups} backups was restored"
     if known.newest:
         age = (now - known.taken) / 3600
         text = f"backup {known.newest}, {age:.1f} h old, restored in {known.restore_seconds:.1f} s"

@@ -214,6 +214,21 @@ def test_down_removes_everything_of_one_lab_and_nothing_of_another(lab: Lab) -> 
     assert list(lab.machines(running=True)) == ["one", "two"]
 
 
+def test_machines_that_another_checkout_left_behind_are_replaced(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tests.lab.machines.STATE", tmp_path / "left")
+    Lab("labtest-left").create(["left1", "left2"], image="bare")
+    monkeypatch.setattr("tests.lab.machines.STATE", tmp_path / "new")
+    with Lab("labtest-left") as lab:
+        assert lab.create(["left1"], image="bare") == ["left1"]
+        assert list(lab.machines()) == ["left1"]
+        assert (
+            subprocess.run([*lab.ssh_argv("left1"), "hostname"], check=False, capture_output=True, text=True).stdout
+            == "left1\n"
+        )
+
+
 def test_errors_name_the_machine_and_what_there_is(lab: Lab) -> None:
     with pytest.raises(LabError, match=r"no machine three in the lab labtest; it has: one, two"):
         lab.address("three")

@@ -61,7 +61,7 @@ def test_a_drill_restores_the_newest_again(order):
     before = known(order)
     assert scheduled.main(str(order), "verified") == 0
     after = known(order)
-    assert (after.newest, after.taken, after.count) == (before.newest, before.taken, 1)
+    assert (after.newest, after.taken, after.backups) == (before.newest, before.taken, 1)
     assert after.drilled > before.drilled
 
 
