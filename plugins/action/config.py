@@ -16,7 +16,7 @@ from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import re
 
 display = Display()
 
-GOALS = ("deploy", "rollback", "status", "unlock", "backup")
+GOALS = ("deploy", "rollback", "status", "unlock", "backup", "restore")
 
 
 class ActionModule(ActionBase):

@@ -25,7 +25,7 @@ options:
       - What the configuration is needed for. Only V(deploy) needs C(slipway_version). Without a version, templates that
         use it see the text C(unreleased), and RV(config.identity) is null.
     type: str
-    choices: [deploy, rollback, status, unlock, backup]
+    choices: [deploy, rollback, status, unlock, backup, restore]
     default: deploy
 attributes:
   check_mode:

@@ -29,10 +29,11 @@ options:
       - V(decided) gives the containers of the side their restart policy and hands the work over. The workers of the
         other side stop, then those of this side start and must stay up for a second.
       - V(settled) stops the other side and keeps it, and removes what is beyond O(keep).
+      - V(paused) stops the other side, first its workers, and leaves its restart policies; V(reverted) starts it again.
       - V(reverted) restores the other side (restart policy, workers), then stops this side and keeps it. The last
         lines of its logs are in the result.
     type: str
-    choices: [observed, prepared, decided, settled, reverted]
+    choices: [observed, prepared, decided, settled, paused, reverted]
     default: prepared
   side:
     description: The side that is acted on, the new one. Required unless O(state=observed).
@@ -80,6 +81,13 @@ options:
         description: With O(state=reverted), refuse this version from now on. Not for a failure of the infrastructure.
         type: bool
         default: false
+      outcome:
+        description:
+          - With O(state=reverted), what the journal says of it; V(restored) when a database was restored meanwhile.
+          - V(open) says nothing yet and keeps the lock, for the traffic to be confirmed before the release ends.
+        type: str
+        choices: [reverted, restored, open]
+        default: reverted
   version:
     description: Version of the platform, for labels.
     type: str

@@ -32,9 +32,10 @@ options:
         it with what was backed up. The live database goes on until the copy is ready; then connections are ended,
         sequences advanced past the live ones, and both names change at once. The replaced database stays under another
         name.
+      - V(recovered) opens a live database again that a restore had closed to connections before it was cut off.
       - V(listed) only reads.
     type: str
-    choices: [present, absent, verified, restored, listed]
+    choices: [present, absent, verified, restored, recovered, listed]
     default: present
   engine:
     description: What kind of database it is.

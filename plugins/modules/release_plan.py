@@ -28,7 +28,7 @@ options:
   goal:
     description: What is wanted.
     type: str
-    choices: [deploy, rollback]
+    choices: [deploy, rollback, restore]
     default: deploy
   finished:
     description: The id of the interrupted release that this run has just brought to its end; it must not be open still.
@@ -57,7 +57,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: V(finish) when an interrupted release comes first, V(release), or V(nothing).
+  description: V(finish) when an interrupted release comes first, V(release), V(restore), or V(nothing).
   returned: success
   type: str
   sample: release

@@ -40,6 +40,8 @@ REMOTE = {
     "settle": "Stop the old side, keep it, and record",
     "revert_traffic": "Move the traffic back to the old side",
     "revert": "Stop the new side, and keep it for inspection",
+    "pause": "Stop the live side",
+    "restore": "Restore over the live database",
 }
 
 # Two GETs, answered by both services of the shop without their database, on kept and on new connections.

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from . import check
+from . import check, interruption
 from .fleet import Fleet
 
 PLACE = "/srv/backups"
@@ -92,6 +92,55 @@ def test_the_playbooks_take_list_and_restore_backups(site: Fleet) -> None:
     check.succeeded(site.play("slipway.deploy.restore", "-e", "slipway_restore_into=shop_look"))
     assert {"shop", "shop_look"} <= set(sql(site, "SELECT datname FROM pg_database"))
     sql(site, "DROP DATABASE shop_look")
+
+
+def marks(fleet: Fleet) -> int:
+    """How many rows were written for these tests."""
+    become = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    return int(on(fleet, *become, "psql", "-XAtc", "SELECT count(*) FROM slipway_marks", "shop"))
+
+
+def mark(fleet: Fleet) -> None:
+    """A row that a later restore takes away."""
+    become = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    table = "SET ROLE shop; CREATE TABLE IF NOT EXISTS slipway_marks (at timestamptz); INSERT INTO slipway_marks SELECT now()"
+    on(fleet, *become, "psql", "-XAtc", table, "shop")
+
+
+def test_the_live_database_is_replaced_while_the_services_are_stopped(site: Fleet) -> None:
+    site.write_variables(slipway_database=database(site))
+    sql(site, "ALTER ROLE shop CREATEDB")
+    mark(site)
+    check.succeeded(site.play("slipway.deploy.backup"))
+    backed_up = marks(site)
+    mark(site)
+    before, serving = {name: site.containers(name) for name in site.apps}, site.serving()
+    over = ("slipway.deploy.restore", "-e", "slipway_restore_over=shop")
+    run = site.play(*over)
+    check.succeeded(run)
+    assert marks(site) == backed_up
+    assert "is the restored one now" in run.said
+    for machine in site.apps:
+        begun = [one["stage"] for one in site.journal(machine) if one["event"] == "begin"]
+        assert begun[-5:] == ["pause", "restore", "resume", "revert_traffic", "revert"]
+        assert {one.name: one.running for one in site.containers(machine)} == {
+            one.name: one.running for one in before[machine]
+        }
+    assert site.serving() == serving
+    status = site.play("status.yml")
+    assert "restored" in status.said
+
+
+@pytest.mark.parametrize("stage", ["pause", "restore"])
+def test_a_restore_that_is_killed_is_finished_by_the_next_deployment(site: Fleet, stage: str) -> None:
+    point = interruption.Point(stage, "end")
+    run = interruption.CutRun(site, point, "-e", "slipway_restore_over=shop", playbook="slipway.deploy.restore")
+    assert run.killed(), run.ended().output
+    assert not any(one.running for one in site.containers("app1"))
+    after = site.deploy("1.1.0", "-e", "slipway_keep=4")
+    check.succeeded(after)
+    assert "undo it first" in after.said
+    check.all_on(site, "1.1.0")
 
 
 def test_timers_of_systemd_back_up_and_drill_and_status_reads_how_fresh_that_is(site: Fleet) -> None:

@@ -245,7 +245,7 @@ class Lab:
         argv = ["ps", "--all", "--filter", f"label={self.label}", "--filter", "label=slipway-lab.machine"]
         form = '{{.Label "slipway-lab.machine"}} {{.Label "slipway-lab.key"}}'
         machines = [line.partition(" ") for line in docker(*argv, "--format", form).splitlines()]
-        return [name for name, _, opened_by in machines if opened_by != key]
+        return [name for name, _blank, opened_by in machines if opened_by != key]
 
     def _remove(self, name: str) -> None:
         docker("rm", "--force", "--volumes", self.container(name))

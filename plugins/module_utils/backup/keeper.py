@@ -60,10 +60,11 @@ class Keeper:
 
     # --- what is asked for
 
-    def recover(self) -> None:
-        """Before anything else is done: what a killed run has left."""
-        for done in self._engine.recover():
-            self._say(done)
+    def recover(self) -> list[str]:
+        """Before anything else is done: what a killed run has left of the live database's settings."""
+        done = self._engine.recover()
+        self._actions += done
+        return done
 
     def present(self, order: Order, *, check: bool = False) -> Outcome:
         """A backup as good and as young as the order asks for.

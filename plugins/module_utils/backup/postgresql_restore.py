@@ -77,12 +77,14 @@ def take_the_place(engine: PostgreSQL, new: str, kept: str) -> list[str]:
     :raises SlipwayError: C(in_use); the live database is as it was then, and the new one gone.
     """
     live = engine.login.database
-    with _admin(engine.login) as cursor:
+    # Connected before the database is closed: no owner but a superuser gets in afterwards.
+    with _admin(engine.login) as cursor, contextlib.closing(engine.login.to(live).connect()) as inside:
         limit = _limit(cursor, live)
         _close(engine, cursor, live, limit)
         try:
-            _end_connections(engine, cursor, live)
-            advanced = _advance_sequences(engine.login, live, new)
+            _end_connections(engine, cursor, live, spared=inside.get_backend_pid())
+            advanced = _advance_sequences(engine.login, inside, new)
+            inside.close()
             _make_alike(cursor, live, new)
             _set_limit(cursor, new, limit)
             _change_names(engine, cursor, live, new, kept)
@@ -160,16 +162,16 @@ def _set_limit(cursor: t.Any, database: str, limit: int) -> None:
     cursor.execute(f"ALTER DATABASE {_quoted(database)} CONNECTION LIMIT {limit}")
 
 
-def _end_connections(engine: PostgreSQL, cursor: t.Any, database: str) -> None:
+def _end_connections(engine: PostgreSQL, cursor: t.Any, database: str, spared: int = 0) -> None:
+    others = "FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
     for _try in range(TRIES):
-        cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s", (database,))
+        cursor.execute(f"SELECT count(pg_terminate_backend(pid)) {others}", (database, spared))
         if not cursor.fetchone()[0]:
             return
         engine.system.sleep(PAUSE)
     cursor.execute(
-        "SELECT DISTINCT usename || ' from ' || coalesce(client_addr::text, 'a local socket')"
-        " FROM pg_stat_activity WHERE datname = %s",
-        (database,),
+        f"SELECT DISTINCT usename || ' from ' || coalesce(client_addr::text, 'a local socket') {others}",  # noqa: S608
+        (database, spared),
     )
     users = [str(row[0]) for row in cursor.fetchall()]
     raise SlipwayError(
@@ -182,9 +184,12 @@ def _end_connections(engine: PostgreSQL, cursor: t.Any, database: str) -> None:
     )
 
 
-def _advance_sequences(login: Login, live: str, new: str) -> dict[str, int]:
-    """No id is given out again that the replaced database has given out."""
-    with contextlib.closing(login.to(live).connect()) as link, link.cursor() as cursor:
+def _advance_sequences(login: Login, live: t.Any, new: str) -> dict[str, int]:
+    """No id is given out again that the replaced database has given out.
+
+    :param live: a connection to it.
+    """
+    with live.cursor() as cursor:
         given = postgresql_facts.sequences(cursor)
     advanced = {}
     with contextlib.closing(login.to(new).connect()) as link:

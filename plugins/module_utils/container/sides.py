@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hand over from one side to the other: decided, settled, reverted (private to the collection).
+"""Hand over from one side to the other: decided, settled, reverted; and paused (private to the collection).
 
 Restart policies. The live side has C(always), everything else C(no). Not C(unless-stopped): that one remembers a stop
 through the API, so a live container that somebody stopped before a reboot stays down. With C(always) it comes back
@@ -16,10 +16,10 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from . import files
 from .engine import Engine, Found, parallel
 from .observe import Report, shown
-from .records import Record, find, forget_record, last_settled, prune, read_records, write_record
+from .records import Record, find, last_settled, read_records, write_record
+from .retire import predict, retire
 from .spec import Order
 from .verify import Failures, not_running
 
@@ -108,7 +108,7 @@ def settle(order: Order, system: System, engine: Engine, *, check: bool = False)
     arm, disarm, stop = _policies(scene.new, LIVE), _policies(others, IDLE), _stops(others)
     _announce_outcome(order, scene, report, "settled")
     if _announce(report, [*arm, *disarm, *stop], check):
-        _predict_pruning(order, scene, report)
+        predict(order, scene.records, report)
         return report
     _expect_running(scene.new, engine, report)
     _write_outcome(order, system, scene, report, "settled")
@@ -117,7 +117,7 @@ def settle(order: Order, system: System, engine: Engine, *, check: bool = False)
     _read_back(engine, report, scene.new, running=True, policy=LIVE)
     _read_back(engine, report, others, running=False, policy=IDLE)
     with report.timed("prune"):
-        _prune(order, system, engine, report)
+        retire(order, system, engine, report)
     return report
 
 
@@ -156,6 +156,28 @@ def revert(order: Order, system: System, engine: Engine, *, check: bool = False)
     _read_back(engine, report, scene.old, running=True, policy=LIVE)
     _read_back(engine, report, scene.new, running=False, policy=IDLE)
     _write_outcome(order, system, scene, report, "reverted")
+    return report
+
+
+# -- paused --------------------------------------------------------------------------------------------------------
+
+
+def pause(order: Order, system: System, engine: Engine, *, check: bool = False) -> Report:
+    """The live side stops, first its workers; :func:`revert` starts it again.
+
+    The restart policies stay: a machine that reboots meanwhile comes back serving, rather than down for good.
+
+    :raises SlipwayError: C(not_confirmed).
+    """
+    report = Report(system, order.secrets.values())
+    scene = _look(order, system, engine, report)
+    workers = _stops(scene.by_role(scene.old, "worker"))
+    others = _stops(item for item in scene.old if item.label("role") != "worker")
+    if _announce(report, [*workers, *others], check):
+        return report
+    for acts in (workers, others):
+        _apply(engine, report, acts)
+    _read_back(engine, report, scene.old, running=False, policy=LIVE)
     return report
 
 
@@ -341,56 +363,3 @@ def _write_outcome(order: Order, system: System, scene: Scene, report: Report, o
         if outcome != "reverted" or error.cause != "no_space":
             raise
         report.warnings.append(error.message)
-
-
-# -- retention -----------------------------------------------------------------------------------------------------
-
-
-def _predict_pruning(order: Order, scene: Scene, report: Report) -> None:
-    now = find(scene.records, order.release) or Record(
-        order.release, 0, order.version, order.identity, order.side, "prepared", {}
-    )
-    others = [item for item in scene.records if item.release != order.release]
-    after = [*others, now._replace(outcome="settled")]
-    gone = prune(after, order.keep, order.release)
-    report.actions.extend(f"forget release {record.release}" for record in gone.records)
-
-
-def _prune(order: Order, system: System, engine: Engine, report: Report) -> None:
-    """Remove what is beyond the retention; what cannot be removed now is left for the next time."""
-    gone = prune(read_records(system, order.scope), order.keep, order.release)
-    found = {item.name: item for item in engine.containers(order.scope.labels)}
-    report.actions.extend(f"forget release {record.release}" for record in gone.records)
-    parallel(engine.remove, [found[name] for name in gone.containers if name in found and not found[name].running])
-    for tag in gone.tags:
-        _untag(engine, report, tag)
-    for reference in gone.references:
-        image = engine.image(reference)
-        mine = image is not None and all(tag == reference for tag in image.tags)
-        if image is not None and mine and image.id not in engine.used_images():
-            _untag(engine, report, reference)
-    for record in gone.records:
-        forget_record(system, order.scope, record)
-    _prune_files(order, system, engine)
-
-
-def _untag(engine: Engine, report: Report, reference: str) -> None:
-    try:
-        engine.untag(reference)
-    except SlipwayError as error:
-        report.warnings.append(error.message)
-
-
-def _prune_files(order: Order, system: System, engine: Engine) -> None:
-    records = read_records(system, order.scope)
-    current = find(records, order.release)
-    for service in order.services:
-        key = current.services[service.name].assets if current and service.name in current.services else ""
-        if key:
-            assets = files.Assets(system, order.scope, service.name)
-            assets.went_live(key)
-            assets.refresh(key, "", service.assets_keep)
-            used = {record.services[service.name].assets for record in records if service.name in record.services}
-            assets.prune(used, service.assets_keep)
-    left = engine.containers(order.scope.labels)
-    files.remove_unused_secrets(order.scope, {(item.label("side"), item.label("service")) for item in left})

@@ -18,7 +18,7 @@ from .target import OTHER, Live, Target, from_config, from_kept
 class Plan(t.NamedTuple):
     """What this run does, in the words of the role that does it."""
 
-    action: str  # finish (an interrupted release comes first), release, nothing
+    action: str  # finish (an interrupted release comes first), release, restore, nothing
     course: str  # of the one that is finished
     target: t.Optional[Target]  # of the one that is finished or released
     takeover: list[dict[str, t.Any]]  # leases whose holder is gone
@@ -30,7 +30,7 @@ def decide(
 ) -> Plan:
     """Decide what this run does from everything that was read.
 
-    :param goal: C(deploy) or C(rollback).
+    :param goal: C(deploy), C(rollback) or C(restore).
     :param now: seconds since the epoch, for the release's name only.
     :param suffix: four random hexadecimal digits, so that no two releases ever share a name.
     :param finished: the interrupted release that this run has just brought to its end.
@@ -49,6 +49,8 @@ def decide(
             )
         return _finish(left, config, fleet)
     live = fleet.live()
+    if goal == "restore":
+        return _restore(config, fleet, live, now, suffix)
     problems = problems_of(goal, config, fleet)
     target = None if problems else _asked_for(goal, config, fleet, live, problems)
     if problems or target is None:
@@ -58,6 +60,34 @@ def decide(
         return Plan("nothing", "", None, [], [f"{where}: {target['version']} is live on {live.side} already"])
     named = _named(target, fleet, now, suffix)
     return Plan("release", "", named, fleet.takeover(), _said(named, live))
+
+
+def _restore(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, now: float, suffix: str) -> Plan:
+    """Stop the services, restore the database, start them: as a release that prepares nothing and is put back."""
+    away = fleet.unreadable()
+    if not (config["database"] or {}).get("backup"):
+        raise refused("restore", ["slipway_database.backup: missing, so it is not known where the backups are kept."])
+    if away and not config["break_glass"]:
+        raise refused(
+            "restore",
+            [
+                f"{machine}: cannot be read ({reason}), so its services cannot be stopped. Bring it back; or leave it out"
+                " with -e slipway_break_glass=true, its connections to the database end all the same."
+                for machine, reason in sorted(away.items())
+            ],
+        )
+    target = from_config({**config, "version": f"restore of {config['backup']}", "identity": ""}, live)
+    target["restore"] = {"id": config["backup"], "over": config["restore_over"]}
+    target["machines"] = sorted(fleet.readable())
+    target["proxies"] = [machine for machine in target["proxies"] if machine in target["machines"]]
+    target = _named({**target, "version": "restore"}, fleet, now, suffix)
+    target["about"] = {**target["about"], "version": f"restore of {config['backup']}", "restore": target["restore"]}
+    running = f"{live.version} on {live.side}" if live.side else "nothing"
+    say = [
+        f"{target['platform']}/{target['environment']}: restore {config['backup']} over {config['restore_over']}",
+        f"  stopped meanwhile: {running}",
+    ]
+    return Plan("restore", "", target, fleet.takeover(), say)
 
 
 def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:
@@ -132,8 +162,11 @@ def _bare_target(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet)
     live = fleet.live()
     side = left.about.get("side") or OTHER.get(live.side, "blue")
     target = from_config({**config, "version": left.about.get("version", ""), "identity": ""}, live)
-    target.update(side=side, live_side=left.about.get("live_side", live.side), weights_before=None)
+    target.update(side=side, live_side=left.about.get("live_side", live.side))
+    if not left.about.get("restore"):
+        target["weights_before"] = None
     target["version"], target["identity"] = left.about.get("version", ""), left.about.get("identity", "")
+    target["restore"] = left.about.get("restore")
     return target
 
 

@@ -13,6 +13,7 @@ from ..config.identity import release_identity
 
 OTHER = {"blue": "green", "green": "blue"}
 PULL = 600.0  # seconds that pulling images may take inside prepare
+RESTORE = 86400.0  # seconds that a restore may take: nobody is helped by one that is given up
 MARGIN = 30.0  # seconds that a stage may take beside what its own deadlines say
 
 Target = dict[str, t.Any]
@@ -48,6 +49,7 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
         },
         "routes": (config["traffic"] or {}).get("routes", []),
         "backup": _backup(config),
+        "restore": None,
     }
     return _placed(target, config, live, side)
 
@@ -61,6 +63,7 @@ def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target
         # Today's secrets: they are part of what identifies a release.
         "identity": release_identity(kept["version"], kept["configuration_hash"], config["secrets_hash"]),
         "kept_release": kept["id"],
+        "restore": None,
         "backup": None,  # what is gone back to has stood beside this database before
         "machines": machines,
         "proxies": sorted(config["proxies"]),
@@ -142,6 +145,8 @@ def _deadlines(target: Target) -> dict[str, float]:
     return {
         "lock": MARGIN,
         "backup": 3 * target["backup"]["in_release_max"] + PULL + MARGIN if target["backup"] else 0.0,
+        "pause": 2 * grace + MARGIN,
+        "restore": RESTORE,
         "prepare": PULL + healthy + MARGIN,
         "decision": grace + MARGIN,
         "shift": float(target["gate"]) + max(bake, drain) + MARGIN,

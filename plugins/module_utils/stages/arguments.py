@@ -76,7 +76,7 @@ CONTAINER_DEPLOY = Arguments(
         **PLATFORM,
         "state": {
             "type": "str",
-            "choices": ["observed", "prepared", "decided", "settled", "reverted"],
+            "choices": ["observed", "prepared", "decided", "settled", "paused", "reverted"],
             "default": "prepared",
         },
         "side": {"type": "str", "choices": ["blue", "green"]},
@@ -90,6 +90,7 @@ CONTAINER_DEPLOY = Arguments(
                 "spec": {"type": "dict"},
                 "diagnosis": {"type": "list", "elements": "raw", "default": []},
                 "mark_bad": {"type": "bool", "default": False},
+                "outcome": {"type": "str", "choices": ["reverted", "restored", "open"], "default": "reverted"},
             },
         },
         "version": {"type": "str", "default": ""},
@@ -101,7 +102,7 @@ CONTAINER_DEPLOY = Arguments(
         "kept_release": {"type": "str", "default": ""},
         "images": {"type": "list", "elements": "str", "default": []},
     },
-    required_if=[("state", state, ("side",)) for state in ("prepared", "decided", "settled", "reverted")],
+    required_if=[("state", state, ("side",)) for state in ("prepared", "decided", "settled", "paused", "reverted")],
 )
 
 TRAFFIC_SWITCH = Arguments(
@@ -163,7 +164,7 @@ DATABASE_BACKUP = Arguments(
     options={
         "state": {
             "type": "str",
-            "choices": ["present", "absent", "verified", "restored", "listed"],
+            "choices": ["present", "absent", "verified", "restored", "recovered", "listed"],
             "default": "present",
         },
         "engine": {"type": "str", "choices": ["postgresql", "sqlite"], "default": "postgresql"},

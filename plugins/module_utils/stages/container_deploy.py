@@ -123,11 +123,12 @@ def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> 
         from ..container.prepare import prepare
 
         return prepare(order, system, Engine(), prober(order, system), check=check)
-    from ..container.sides import decide, revert, settle
+    from ..container.sides import decide, pause, revert, settle
 
     if params["state"] == "decided":
         return decide(order, system, Engine(), (step or NO_STEP).note, check=check)
-    return (settle if params["state"] == "settled" else revert)(order, system, Engine(), check=check)
+    acts = {"settled": settle, "paused": pause, "reverted": revert}
+    return acts[params["state"]](order, system, Engine(), check=check)
 
 
 def prober(order: Order, system: System) -> t.Callable[[t.Sequence[t.Any]], list[t.Any]]:
@@ -159,10 +160,10 @@ def record_outcome(order: Order, params: dict[str, t.Any], step: t.Any) -> None:
     if params["state"] == "settled":
         step.outcome("succeeded", **about)
         step.release_lease()
-    elif params["state"] == "reverted":
+    elif params["state"] == "reverted" and release["outcome"] != "open":
         if release["mark_bad"]:
             step.mark_bad(order.identity, version=order.version, why=why(release["diagnosis"]))
-        step.outcome("reverted", diagnosis={"failures": release["diagnosis"]}, **about)
+        step.outcome(release["outcome"], diagnosis={"failures": release["diagnosis"]}, **about)
         step.release_lease()
 
 

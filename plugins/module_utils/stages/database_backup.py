@@ -112,14 +112,25 @@ def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
     if params["state"] == "listed":
         listed = keeper.list()
         return {**report(listed), "table": [line(backup, system.wall()) for backup in listed.backups]}
-    if check:
+    if check and params["state"] != "recovered":
         return report(ask(keeper, params, check=True))
     lock = os.path.join(params["root"], factory.STATE, f"{params['name']}.lock")
+    if params["state"] == "recovered":
+        return recovered(keeper, lock, params, system, check)
     system.make_directory(os.path.dirname(lock))
     with system.flock(lock, timeout=params["lock_wait"]):
         keeper.recover()
         with remembered(keeper, params, url, system):
             return report(ask(keeper, params, check=False))
+
+
+def recovered(keeper: Keeper, lock: str, params: Params, system: System, check: bool) -> dict[str, t.Any]:
+    """What a killed restore has left is put back, once it has ended."""
+    if check or not os.path.exists(lock):
+        return {"changed": False, "actions": []}
+    with system.flock(lock, timeout=params["lock_wait"]):
+        done = keeper.recover()
+    return {"changed": bool(done), "actions": done}
 
 
 @contextlib.contextmanager

@@ -26,9 +26,9 @@ def main(path: str, state: str) -> int:
     drill = {"id": "latest", "verify": "restore"} if state == "verified" else {}
     result = perform({**order, "state": state, **drill}, False)
     for line in result.get("actions", []):
-        print(line)
+        sys.stdout.write(f"{line}\n")
     if result.get("failed"):
-        print(result["msg"], file=sys.stderr)
+        sys.stderr.write(f"{result['msg']}\n")
     if textfile_dir:
         publish(System(), order, textfile_dir)
     return 1 if result.get("failed") else 0

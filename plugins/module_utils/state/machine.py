@@ -340,7 +340,7 @@ class Step:
     def outcome(self, outcome: str, *, diagnosis: t.Mapping[str, t.Any] | None = None, **about: t.Any) -> bool:
         """How the release ended on this machine.
 
-        :param outcome: C(succeeded), C(reverted) or C(failed).
+        :param outcome: C(succeeded), C(reverted), C(restored) (the database, with the services put back) or C(failed).
         :param about: C(version), C(identity), C(side), where no decision told them.
         :returns: whether it is new.
         """

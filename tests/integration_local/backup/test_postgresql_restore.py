@@ -113,6 +113,25 @@ def test_in_its_place_owner_rights_and_settings_are_the_live_ones(
         server.execute("postgres", 'DROP ROLE "an owner"')
 
 
+def test_an_owner_who_is_no_superuser_gets_in_although_the_database_is_closed(
+    server: Server, database: str, target: Target, tmp_path: pathlib.Path, scratch: pathlib.Path
+) -> None:
+    """The limit of connections that keeps programs out holds for the owner as well."""
+    owner = f"{database}_owner"
+    server.execute("postgres", f"CREATE ROLE {owner} LOGIN CREATEDB PASSWORD 'o'")
+    server.execute("postgres", f"ALTER DATABASE {database} OWNER TO {owner}")
+    server.execute(database, f"ALTER TABLE t OWNER TO {owner}", f"ALTER SCHEMA public OWNER TO {owner}")
+    owned = Target(server.url(database, owner, "o"), tmp_path / "owned", scratch)
+    owned.back_up()
+    server.execute(database, "DELETE FROM t")
+    replace(owned, database)
+    assert ask(server, database, "SELECT count(*) FROM t") == [(600,)]
+    for name in databases(server, database):
+        server.execute("postgres", f"ALTER DATABASE {name} OWNER TO admin")
+        server.execute(name, f"REASSIGN OWNED BY {owner} TO admin", f"DROP OWNED BY {owner}")
+    server.execute("postgres", f"DROP ROLE {owner}")
+
+
 def test_a_program_that_comes_back_at_once_is_kept_out(server: Server, database: str, target: Target) -> None:
     server.execute("postgres", "DROP ROLE IF EXISTS program; CREATE ROLE program LOGIN PASSWORD 'p'")
     server.execute(database, "GRANT SELECT ON t TO program")

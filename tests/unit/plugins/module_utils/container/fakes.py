@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import Found, Image, image_missing
 from ansible_collections.slipway.deploy.plugins.module_utils.container.prepare import prepare
-from ansible_collections.slipway.deploy.plugins.module_utils.container.sides import decide, revert, settle
+from ansible_collections.slipway.deploy.plugins.module_utils.container.sides import decide, pause, revert, settle
 from ansible_collections.slipway.deploy.plugins.module_utils.container.spec import Order, Scope, parse_services
 from ansible_collections.slipway.deploy.plugins.module_utils.container.verify import Verdict
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
@@ -234,7 +234,8 @@ class World:
             return prepare(order, system, engine, self.probe, check=check).result()
         if state == "decided":
             return decide(order, system, engine, lambda event, **_data: self.notes.append(event), check=check).result()
-        return (settle if state == "settled" else revert)(order, system, engine, check=check).result()
+        acts = {"settled": settle, "paused": pause, "reverted": revert}
+        return acts[state](order, system, engine, check=check).result()
 
     def release(self, side: str, release: str, services: dict[str, t.Any], **more: t.Any) -> None:
         for state in ("prepared", "decided", "settled"):

@@ -39,7 +39,7 @@ def stage(tmp_path, monkeypatch):
         }
         params.update(platform="shop", environment="test", root=str(tmp_path), state=state, side="green")
         params.update(version="1.1.0", identity="id", services=services or {})
-        params["release"] = {**given, "diagnosis": [], "mark_bad": False, **(release or {})}
+        params["release"] = {**given, "diagnosis": [], "mark_bad": False, "outcome": "reverted", **(release or {})}
         return container_deploy.run(params, dict(world.secrets), world.system, check)
 
     run.machine, run.world = machine, world

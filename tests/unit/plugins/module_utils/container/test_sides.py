@@ -49,6 +49,13 @@ def test_reverted_restores_the_old_side_and_keeps_the_new_one(live, reached):
     assert logs == ["log of slipway-shop-test-web-r2-1 with ********"]
 
 
+def test_paused_stops_the_live_side_and_reverted_starts_it_again(live):
+    live.run("paused", "green", "r2", live.services(2))
+    assert live.seen() == {name: ("exited", policy) for name, (_status, policy) in OLD_LIVE.items()}
+    live.run("reverted", "green", "r2", live.services(2))
+    assert live.seen() == OLD_LIVE
+
+
 def test_reverting_an_old_release_leaves_alone_what_has_gone_live_on_its_side_since(live):
     live.run("prepared", "green", "r2", live.services(2))
     live.release("green", "r3", live.services(3))

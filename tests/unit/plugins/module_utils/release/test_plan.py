@@ -280,3 +280,35 @@ def test_a_rollback_waits_for_no_backup():
 def test_without_backups_there_is_no_such_stage():
     target = plan(fleet(released())).target
     assert (target["backup"], target["deadlines"]["backup"]) == (None, 0.0)
+
+
+DATABASE = {"engine": "postgresql", "url": "postgresql://db1/shop", "backup": {"store": {"path": "/srv/backups"}}}
+RESTORE = {"slipway_database": DATABASE, "slipway_backup": "B1", "slipway_restore_over": "shop"}
+
+
+def test_a_restore_over_the_live_database_is_a_run_that_touches_no_side_but_the_live_one():
+    found = plan(fleet(released()), "restore", **RESTORE)
+    assert found.action == "restore"
+    assert found.target["restore"] == found.target["about"]["restore"] == {"id": "B1", "over": "shop"}
+    assert (found.target["side"], found.target["live_side"]) == ("green", "blue")
+    assert found.target["id"] == "restore-20270115T080000Z-3fa9"
+    assert found.target["weights_before"] == {"blue": 100, "green": 0}
+
+
+def test_a_restore_that_was_cut_off_is_put_back_with_what_it_was_restoring():
+    about = {"version": "restore of B1", "side": "green", "live_side": "blue", "restore": {"id": "B1", "over": "shop"}}
+    left = released("restore", "green", 5, outcome="", stages=("pause",), decided=False, about=about)
+    found = plan(fleet(released(), left), "deploy", slipway_database=DATABASE)
+    assert (found.action, found.course) == ("finish", "undo")
+    assert found.target["restore"] == {"id": "B1", "over": "shop"}
+
+
+def test_a_restore_is_refused_where_a_machine_cannot_be_read_unless_it_is_left_out():
+    machines = fleet(released(), changes={"app2": None})
+    assert "app2: cannot be read" in refusal(machines, "restore", **RESTORE).remedy
+    found = plan(machines, "restore", slipway_break_glass=True, **RESTORE)
+    assert found.target["machines"] == ["app1", "lb1"]
+
+
+def test_a_restore_is_refused_where_no_backups_are_configured():
+    assert "slipway_database.backup" in refusal(fleet(released()), "restore", slipway_restore_over="shop").remedy
