@@ -211,6 +211,8 @@ def _install(packages: list[str]) -> None:
 def _start_engine() -> None:
     if os.geteuid() != 0:
         raise LabError("No Docker Engine answers; start it as root (`systemctl start docker`), then try again.")
+    if not _which("dockerd"):  # a client alone is no engine
+        _install(["docker.io"])
     by_systemd = Path("/run/systemd/system").is_dir()
     with Progress("starting the Docker Engine"):
         why = _start_by_systemd() if by_systemd else _start_detached()

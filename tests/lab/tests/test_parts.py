@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import LabError, network
+from tests.lab import LabError, engine, network
 from tests.lab.access import Access
 from tests.lab.engine import Progress, run, write_private
 from tests.lab.image import Debian, names
@@ -123,3 +123,14 @@ def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
     write_private(path, "one")
     write_private(path, "two")
     assert path.read_text() == "two" and [one.name for one in path.parent.iterdir()] == ["secret"]
+
+
+def test_a_docker_client_that_came_without_an_engine_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed: list[list[str]] = []
+    monkeypatch.setattr(engine, "_which", lambda command: None if command == "dockerd" else f"/usr/bin/{command}")
+    monkeypatch.setattr(engine, "_install", installed.append)
+    monkeypatch.setattr(engine, "_answer", lambda: ("", "no daemon") if not installed else ("20.10.24", ""))
+    monkeypatch.setattr(engine, "_start_detached", str)
+    monkeypatch.setattr(engine, "_start_by_systemd", str)
+    assert engine.ensure_engine() == "20.10.24"
+    assert installed == [["docker.io"]]
