@@ -19,7 +19,7 @@ help: ## Show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t14
 
 environment:
-	@tools/bootstrap.sh venv test requirements/run.txt requirements/test.txt requirements/load.txt
+	@tools/bootstrap.sh venv test requirements/run.txt requirements/test.txt requirements/load.txt requirements/stores.txt
 
 demo: ## Release, refuse and roll back the example shop on three lab machines, under load
 	@tools/bootstrap.sh venv run requirements/run.txt requirements/load.txt
@@ -32,6 +32,8 @@ unit: environment ## Unit tests (seconds)
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
 	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql zstd age
+	@tools/bootstrap.sh npm azurite@3.35.0
+	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
 	@$(RUN)/python -m tests.lab engine
 	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
 

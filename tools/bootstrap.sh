@@ -6,6 +6,8 @@
 # Makes what a make target needs, and only what is missing:
 #   tools/bootstrap.sh venv NAME FILE…      .venv-NAME from pinned requirements, and the collection's path
 #   tools/bootstrap.sh packages NAME…       distribution packages; none of their services is started
+#   tools/bootstrap.sh npm PACKAGE@VERSION  a tool of Node.js, in .cache/tools/node_modules
+#   tools/bootstrap.sh go PACKAGE@VERSION   a tool written in Go, in .cache/tools/bin
 #   tools/bootstrap.sh python VERSION…      prints the first of these Pythons that is here, or fails
 # SLIPWAY_PYTHON names the interpreter for venv; without it the first of 3.11, 3.12, 3.13 that is here.
 set -euo pipefail
@@ -116,9 +118,41 @@ make_venv() {
   ln -sfn ../../../.. .cache/collections/ansible_collections/slipway/deploy
 }
 
+# Both keep a note of what they have installed, and do nothing when it says the same.
+have_tool() { [ "$(cat ".cache/tools/$1.stamp" 2>/dev/null)" = "$2" ]; }
+note_tool() { printf '%s' "$2" >".cache/tools/$1.stamp"; }
+
+make_npm() {
+  local name=${1%@*}
+  have_tool "$name" "$1" && return
+  install_commands node nodejs npm npm
+  mkdir -p .cache/tools
+  quietly "Installing $1" npm install --prefix .cache/tools --no-save --no-fund --no-audit "$1"
+  note_tool "$name" "$1"
+}
+
+make_go() {
+  local name
+  name=$(basename "${1%@*}")
+  have_tool "$name" "$1" && return
+  mkdir -p .cache/tools/bin
+  quietly "Building $1" env CGO_ENABLED=0 GOBIN="$PWD/.cache/tools/bin" go install "$1"
+  note_tool "$name" "$1"
+}
+
+# Pairs of a command and the package that has it: a machine may have the command from elsewhere.
+install_commands() {
+  while [ $# -gt 1 ]; do
+    command -v "$1" >/dev/null || install_packages "$2"
+    shift 2
+  done
+}
+
 case ${1:-} in
+  npm) shift && make_npm "$@" ;;
+  go) shift && make_go "$@" ;;
   venv) shift && make_venv "$@" ;;
   packages) shift && install_packages "$@" ;;
   python) shift && find_python "$@" ;;
-  *) sed -n '6,10s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '6,12s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

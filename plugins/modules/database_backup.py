@@ -63,14 +63,35 @@ options:
     required: true
     suboptions:
       kind:
-        description: V(local) is a directory of the machine.
+        description:
+          - V(local) is a directory of the machine; V(s3) Amazon S3 or a compatible store; V(gcs) Google Cloud Storage;
+            V(azure) Azure Blob Storage.
+          - All but V(local) need the vendor's SDK on the machine (C(boto3); C(google-cloud-storage);
+            C(azure-storage-blob) and C(azure-identity)), which finds credentials by its own chain.
         type: str
-        choices: [local]
+        choices: [local, s3, gcs, azure]
         default: local
       path:
-        description: The directory.
+        description: The directory of V(local), which cannot do without.
         type: path
-        required: true
+      bucket:
+        description: The bucket, or the container of V(azure). All but V(local) need it, and none makes it.
+        type: str
+      prefix:
+        description: What the names of all objects begin with there.
+        type: str
+      endpoint:
+        description:
+          - URL of a store that is compatible with V(s3); of an account of V(azure), such as
+            V(https://ACCOUNT.blob.core.windows.net), unless the environment has C(AZURE_STORAGE_CONNECTION_STRING); of
+            another server for V(gcs), which is asked without credentials.
+        type: str
+      region:
+        description: Of V(s3); by default that of the profile or the environment.
+        type: str
+      profile:
+        description: Of V(s3), in the shared configuration files.
+        type: str
   id:
     description:
       - A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) and O(state=restored) is the newest.
@@ -271,6 +292,13 @@ EXAMPLES = r"""
     name: shop
     url: "{{ vault_database_url }}"
     store: {path: /var/backups/slipway}
+
+- name: One that another cloud keeps
+  slipway.deploy.database_backup:
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {kind: s3, bucket: shop-backups, endpoint: "https://objects.example.com"}
+    encryption: {recipients: ["{{ backup_recipient }}"], identity: /root/backup.key}
 
 - name: What is there
   slipway.deploy.database_backup:

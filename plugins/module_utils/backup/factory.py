@@ -35,9 +35,25 @@ def engine(params: Options, url: str, system: System) -> Engine:
 
 def store(params: Options, system: System) -> Store:
     """What O(store) names; each target has a place of its own in it."""
-    from .local import LocalStore
+    given = {name: value or "" for name, value in params["store"].items()}
+    kind, prefix = given["kind"], f"{given.get('prefix', '').strip('/')}/{params['name']}"
+    if kind == "local":
+        from .local import LocalStore
 
-    return LocalStore(os.path.join(params["store"]["path"], params["name"]), system)
+        return LocalStore(os.path.join(given["path"], params["name"]), system)
+    remote = {"prefix": prefix, "endpoint": given.get("endpoint", "")}
+    if kind == "gcs":
+        from .gcs import GoogleStore
+
+        return GoogleStore(bucket=given["bucket"], **remote)
+    if kind == "azure":
+        from .azure import AzureStore
+
+        return AzureStore(container=given["bucket"], **remote)
+    from .s3 import S3Store
+
+    where = {"region": given.get("region", ""), "profile": given.get("profile", "")}
+    return S3Store(bucket=given["bucket"], **remote, **where)
 
 
 def secrets_of(kind: str, url: str) -> set[str]:

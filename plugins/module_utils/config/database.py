@@ -11,10 +11,12 @@ import typing as t
 from ..masking import MASK, mask
 from .findings import Findings
 from .schema import APP_GROUP, DATABASE_GROUP, GROUPS
-from .schema_backup import BACKED_UP
+from .schema_backup import BACKED_UP, OF_STORE
 from .suggest import closest
 
 _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^\s/]+)@")
+
+_STORE = "slipway_database.backup.store"
 
 Database = t.Optional[dict[str, t.Any]]
 
@@ -25,6 +27,7 @@ def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]
     if database is None or not backup:
         return ""
     _check_engine(database.get("engine"), findings)
+    _check_store(backup.get("store") or {}, findings)
     machines = list(dict.fromkeys(machine for group in GROUPS for machine in groups.get(group, ())))
     default = next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
     host = str(backup.get("host") or default)
@@ -70,3 +73,18 @@ def _check_engine(engine: str | None, findings: Findings) -> None:
             wanted=" or ".join(BACKED_UP),
             remedy="Leave it out, and back the database up by other means.",
         )
+
+
+def _check_store(store: t.Mapping[str, t.Any], findings: Findings) -> None:
+    if any(problem.path.startswith(_STORE) for problem in findings.problems):
+        return
+    kind = store.get("kind", "local")
+    for name in OF_STORE.get(kind, ()):
+        if not store.get(name):
+            findings.problem(
+                f"{_STORE}.{name}",
+                "missing",
+                found="nothing",
+                wanted=f"a {name}, for kind: {kind}",
+                remedy="Write where the backups are kept: {path: /var/backups/slipway}, or {kind: s3, bucket: NAME}.",
+            )

@@ -8,9 +8,12 @@ from __future__ import annotations
 from .option import Option, Pattern
 
 DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
+# Each kind of store, and what it cannot do without.
+OF_STORE = {"local": ("path",), "s3": ("bucket",), "gcs": ("bucket",), "azure": ("bucket",)}
 BACKED_UP = ("postgresql", "sqlite")  # of which there is an engine
 REASON = Pattern(r"[^\x00-\x1f]*\S[^\x00-\x1f]{3,}", "a reason in one line")
 _ABSOLUTE = Pattern(r"/[^\0\n]*", "an absolute path")
+_WORD = Pattern(r"[^\s\0]+", "a word without spaces")
 # systemd.time(7), "Calendar Events": checked by systemd itself when the timers are made.
 _CALENDAR = Pattern(r"[A-Za-z0-9*/:,.~ -]+", "a calendar event of systemd, such as daily or *-*-* 03:00")
 
@@ -20,8 +23,27 @@ _STORE = Option(
     "Where the backups are kept. The platform and its environment have a place of their own in it.",
     required=True,
     options=(
-        Option("kind", "string", "C(local) is a directory of the machine.", default="local", choices=("local",)),
-        Option("path", "string", "The directory.", required=True, pattern=_ABSOLUTE),
+        Option(
+            "kind",
+            "string",
+            "C(local) is a directory of the machine, C(s3) Amazon S3 or a compatible store, C(gcs) Google Cloud Storage,"
+            " C(azure) Azure Blob Storage.",
+            default="local",
+            choices=tuple(OF_STORE),
+        ),
+        Option("path", "string", "The directory; C(local) needs it.", pattern=_ABSOLUTE),
+        Option(
+            "bucket", "string", "The bucket, or the container of C(azure); all but C(local) need it.", pattern=_WORD
+        ),
+        Option("prefix", "string", "What the names of all objects begin with there.", pattern=_WORD),
+        Option(
+            "endpoint",
+            "string",
+            "URL of a store that is compatible with C(s3), or of an account of C(azure).",
+            pattern=Pattern(r"https?://[^\s@]+", "https://HOST"),
+        ),
+        Option("region", "string", "Of C(s3); by default that of the profile.", pattern=_WORD),
+        Option("profile", "string", "Of C(s3), in the configuration files of the machine's root.", pattern=_WORD),
     ),
 )
 

@@ -60,6 +60,13 @@ def test_to_begin_with_backups_is_no_release_of_what_runs():
         ({"host": "ap1"}, "slipway_database.backup.host: no machine of the platform, did you mean app1?"),
         ({"store": None}, "slipway_database.backup.store: missing"),
         ({"store": {"path": "backups"}}, "slipway_database.backup.store.path: cannot be used"),
+        ({"store": {}}, "slipway_database.backup.store.path: missing"),
+        ({"store": {"kind": "s3"}}, "slipway_database.backup.store.bucket: missing"),
+        ({"store": {"kind": "ftp"}}, "slipway_database.backup.store.kind: cannot be used"),
+        (
+            {"store": {"kind": "s3", "bucket": "b", "endpoint": "host"}},
+            "slipway_database.backup.store.endpoint: cannot be",
+        ),
         ({"retention": {"count": 3}}, "slipway_database.backup.retention.count: unknown"),
         ({"encryption": {"identity": "/key"}}, "slipway_database.backup.encryption.recipients: missing"),
         (
