@@ -71,7 +71,7 @@ class AzureStore(RemoteStore):
         return left
 
     def url(self, key: str) -> str:
-        return f"{self._container.url}/{self.name(key)}".split("?")[0]  # what follows may be a signature
+        return f"{self._container.url}/{self.name(key)}".partition("?")[0]  # what follows may be a signature
 
     def _begin(self, key: str) -> Upload:
         return _Blocks(self, key)
