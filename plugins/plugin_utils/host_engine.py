@@ -22,8 +22,8 @@ import zipfile
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import Arguments
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.entry import UNUSABLE
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.install import PACKAGE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.launch import UNUSABLE
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
 NOT_SENT = ("config", "release", "module.py", "arguments.py")  # the controller's alone, and what needs Ansible
@@ -33,10 +33,10 @@ LAUNCHER = f"""\
 import sys
 sys.dont_write_bytecode = True
 try:
-    from {PACKAGE}.stages.entry import main
+    from {PACKAGE}.stages.launch import launch
 except Exception:
     sys.exit({UNUSABLE})
-main()
+launch(__file__, sys.argv[1:])
 """
 
 INSTALL = "\nimport sys\ninstall(sys.stdin.buffer.read(), sys.argv[1])\n"
@@ -48,15 +48,17 @@ class HostEngine:
     :param execute: runs a command there (command, standard input): C(rc), C(stdout), C(stderr).
     :param python: the interpreter there, with the environment before it.
     :param root: the directory of the state of all platforms.
-    :param place: the directory below it where the engines are kept.
+    :param release: the id of the release whose stages are run, for which a process stays there with everything imported;
+        empty where only one thing is asked.
     """
 
     def __init__(
-        self, execute: t.Callable[[str, bytes], t.Mapping[str, t.Any]], python: str, root: str, place: str = "engine"
+        self, execute: t.Callable[[str, bytes], t.Mapping[str, t.Any]], python: str, root: str, release: str = ""
     ) -> None:
         self._execute = execute
         self._python = python
-        self._parent = os.path.join(root, place)
+        self._release = release
+        self._parent = os.path.join(root, "engine")
         self.directory = os.path.join(self._parent, digest())
 
     def run(self, module: str, params: t.Mapping[str, t.Any], *, check: bool) -> dict[str, t.Any] | None:
@@ -67,7 +69,8 @@ class HostEngine:
         order = json.dumps({"module": module, "params": params, "check": check})
         parent, directory = shlex.quote(self._parent), shlex.quote(self.directory)
         own = f"[ -O {parent} ] && [ -O {directory} ]"
-        done = self._execute(f"{{ {own}; }} || exit {UNUSABLE}; {self._python} {directory}/run.py", order.encode())
+        launcher = f"{self._python} {directory}/run.py {shlex.quote(self._release) if self._release else ''}".rstrip()
+        done = self._execute(f"{{ {own}; }} || exit {UNUSABLE}; {launcher}", order.encode())
         if done["rc"] in ABSENT and not done["stdout"].strip():
             return None
         return answer(done)

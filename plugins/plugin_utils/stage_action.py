@@ -73,8 +73,9 @@ class StageAction(ActionBase):
         except ValueError as error:
             return {"failed": True, "msg": str(error), "error": {"cause": "invalid"}}
         environment = t.cast(t.Any, self)._compute_environment_string()
-        engine = HostEngine(self._execute, f"{environment} {python}".strip(), params["root"])
         check = bool(self._task.check_mode)
+        release = "" if check else (params["release"] or {}).get("id", "")
+        engine = HostEngine(self._execute, f"{environment} {python}".strip(), params["root"], release)
         outcome = engine.run(name, params, check=check)
         if outcome is None and params["release"] and not check and engine.install():
             outcome = engine.run(name, params, check=check)

@@ -14,7 +14,10 @@ import sys
 import traceback
 import typing as t
 
-UNUSABLE = 93  # exit status by which the controller knows that the engines must be installed anew
+from .launch import UNUSABLE
+
+# States of release_state and container_deploy after which nothing of a release is left to do on a machine.
+LAST = ("withdrawn", "released", "recorded", "settled", "reverted")
 
 
 def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.Any]]:
@@ -36,7 +39,8 @@ def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.
     return switch
 
 
-def main() -> None:
+def main() -> bool:
+    """Do one stage; whether it was the last of its release on this machine."""
     order = json.load(sys.stdin)
     try:
         perform = perform_of(order["module"])
@@ -47,3 +51,5 @@ def main() -> None:
     except Exception as error:  # as a module would: the trace is for whoever mends it, the message for the verdict
         result = {"failed": True, "msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
     json.dump(result, sys.stdout)
+    sys.stdout.flush()
+    return order["params"]["state"] in LAST
