@@ -56,9 +56,11 @@ changelog: ## Bring CHANGELOG.rst and changelogs/changelog.yaml up to date with 
 	@PATH="$(CURDIR)/.venv-lint/bin:$$PATH" antsibull-changelog release --refresh --reload-plugins --update-existing
 
 bench: environment ## The table of figures in docs/
+	@tools/bootstrap.sh packages debootstrap wrk
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
 
 soak: environment ## The matrices whole (hours)
+	@tools/bootstrap.sh packages debootstrap
 	@PATH="$(CURDIR)/$(RUN):$$PATH" SLIPWAY_SOAK=1 $(RUN)/python -m pytest -q tests/acceptance
 
 build: ## The tarball for Galaxy, in dist/
