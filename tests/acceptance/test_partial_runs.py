@@ -48,7 +48,7 @@ def test_a_release_of_which_everything_would_be_skipped_does_not_look_like_a_suc
 
 
 @pytest.mark.parametrize(
-    "task", ["Decide what this run does", "Take the lock on every machine", "Verdict of lock", "Report"]
+    "task", ["Decide what this run does", "Take the lock on every machine", "Verdict of lock", "Do what was planned"]
 )
 def test_a_start_behind_the_plan_touches_nothing(live: Fleet, task: str) -> None:
     """Guarantee 5: without the plan no later task knows what it is for."""

@@ -19,6 +19,7 @@ from tests.shop import Run
 from . import check
 from .conftest import fleet_maker
 from .fleet import Fleet
+from .interruption import Point, cut
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHER = {"1.0.0": "1.1.0", "1.1.0": "1.0.0"}
@@ -81,6 +82,23 @@ def test_on_the_oldest_and_the_newest_ansible_core(one: Fleet, version: str, cor
     check.all_on(one, version)
     again = one.deploy(version, PATH=search_path(directory))
     assert (again.rc, again.changed) == (0, 0), again.output
+
+
+def test_the_oldest_ansible_core_finishes_an_interrupted_release_and_puts_a_broken_one_back(
+    one: Fleet, version: str
+) -> None:
+    """The parts of a run that depend on what was found are included by name, which 2.16 does in its own way."""
+    oldest = search_path(environment("core216", "3.11"))
+    live = OTHER[version]
+    with cut(one, Point("shift", "begin"), version):
+        pass
+    finished = one.deploy(live, PATH=oldest)
+    check.succeeded(finished)
+    assert "was interrupted" in finished.said
+    check.all_on(one, live)
+    check.refused(one.deploy("1.2.0", "-e", "slipway_allow_bad=true", PATH=oldest), "1.2.0 was refused")
+    check.all_on(one, live)
+    check.succeeded(one.deploy(version, PATH=oldest))
 
 
 def newest() -> Path:

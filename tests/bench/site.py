@@ -92,8 +92,11 @@ class BenchSite:
 
     def report(self) -> dict[str, t.Any]:
         """The report of the last release."""
-        found = sorted((self.directory / ".slipway").glob("*/*.json"), key=lambda path: path.stat().st_mtime)
-        return t.cast("dict[str, t.Any]", json.loads(found[-1].read_text()))
+        return t.cast("dict[str, t.Any]", json.loads(self.reports()[-1].read_text()))
+
+    def reports(self) -> list[Path]:
+        """The files of all reports, oldest first."""
+        return sorted((self.directory / ".slipway").glob("*/*.json"), key=lambda path: path.stat().st_mtime)
 
 
 def push_programs(registry: Registry) -> str:
