@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.lab import Lab, Registry, ensure_engine
 from tests.shop import Site, build, push
 
-from . import fleet, releases, switches
+from . import backups, fleet, releases, switches
 from .measure import Row, table
 from .site import BenchSite, push_programs
 
@@ -79,6 +79,11 @@ def many_switches(lab: Lab, directory: Path) -> t.Iterator[Row]:
     yield from switches.measure(lab, site, f"http://{lab.address('lb1')}")
 
 
+def of_backups(_lab: Lab, directory: Path) -> t.Iterator[Row]:
+    """Backups of a PostgreSQL of this machine."""
+    yield from backups.measure(directory)
+
+
 RESET = (
     "docker ps -aq --filter label=slipway.platform 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1; "
     "rm -rf /var/lib/slipway/bench /etc/haproxy/slipway.d/bench-lab.cfg; systemctl try-restart haproxy"
@@ -88,6 +93,7 @@ SECTIONS: dict[str, t.Callable[[Lab, Path], t.Iterator[Row]]] = {
     "one-machine": one_machine,
     "many-machines": many_machines,
     "many-switches": many_switches,
+    "backups": of_backups,
 }
 
 
