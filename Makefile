@@ -31,7 +31,7 @@ unit: environment ## Unit tests (seconds)
 	@$(RUN)/python -m pytest -q -n 2 tests/unit
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
-	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zstd age
+	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zabbix-server-pgsql zstd age
 	@tools/bootstrap.sh npm azurite@3.35.0
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
 	@$(RUN)/python -m tests.lab engine
@@ -59,8 +59,9 @@ bench: environment ## The table of figures in docs/
 	@tools/bootstrap.sh packages debootstrap wrk postgresql zstd
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
 
-soak: environment ## The matrices whole (hours)
+soak: environment ## The matrices whole, of the local tests and of the acceptance tests (hours)
 	@tools/bootstrap.sh packages debootstrap
+	@SLIPWAY_SOAK=1 $(MAKE) --no-print-directory local
 	@PATH="$(CURDIR)/$(RUN):$$PATH" SLIPWAY_SOAK=1 $(RUN)/python -m pytest -q tests/acceptance
 
 build: ## The tarball for Galaxy, in dist/

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import random
-import time
 import typing as t
 from pathlib import Path
 
 import pytest
 
+from tests import sampling
 from tests.lab import Lab, Registry
 from tests.shop import build, push
 
@@ -24,46 +24,27 @@ from .settings import RATE, VERSIONS
 
 APPS, PROXIES = ("app1", "app2"), ("lb1", "lb2")
 MACHINES = (*APPS, *PROXIES)
-SEED = os.environ.get("SEED") or time.strftime("%j")
-SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
 
 MakeFleet = t.Callable[..., Fleet]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
-    config.addinivalue_line(
-        "markers", "sample(count): of the tests of a file with this mark, so many drawn by SEED run"
-    )
+    config.addinivalue_line("markers", sampling.MARK)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave a sample of each matrix; all of it in ``make soak``, and whatever is asked for by its whole name."""
-    if SOAK or any("::" in argument for argument in config.args):
-        return
-    matrices: dict[str, list[pytest.Item]] = {}
-    counts: dict[str, int] = {}
-    for item in items:
-        mark = item.get_closest_marker("sample")
-        if mark is not None:
-            matrices.setdefault(item.path.name, []).append(item)
-            counts[item.path.name] = mark.args[0]
-    left_out: set[pytest.Item] = set()
-    for name, tests in matrices.items():
-        left_out |= set(tests) - set(random.Random(f"{SEED} {name}").sample(tests, min(counts[name], len(tests))))
-    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    items[:] = [item for item in items if item not in left_out]
+    sampling.leave_a_sample(config, items)
 
 
 def pytest_report_header() -> str:
-    size = "the matrices whole (soak)" if SOAK else "a sample of the matrices"
-    return f"acceptance: {size}, SEED={SEED}, {RATE} requests a second"
+    return f"acceptance: {sampling.SIZE}, SEED={sampling.SEED}, {RATE} requests a second"
 
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """Draws what a sample leaves open; the same for one test and one SEED."""
-    return random.Random(f"{SEED} {request.node.nodeid}")
+    return sampling.drawn(request.node.nodeid)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ class Catalog(t.NamedTuple):
     """
 
     backups: list[Backup]
-    damaged: dict[str, str]
+    damaged: dict[str, SlipwayError]
     cut_off: list[str]
 
     def newest(self) -> Backup | None:
@@ -38,12 +38,15 @@ class Catalog(t.NamedTuple):
     def named(self, wanted: str) -> Backup:
         """The one with an id, or the newest for C(latest).
 
-        :raises SlipwayError: C(missing).
+        :raises SlipwayError: C(missing), or why its manifest cannot be read.
         """
         found = {backup.manifest.id: backup for backup in self.backups}
         newest = self.newest()
         if wanted == "latest" and newest is not None:
             return newest
+        for name, error in self.damaged.items():
+            if wanted in (name, "latest"):
+                raise error
         if wanted not in found:
             raise SlipwayError(
                 "no such backup",
@@ -72,7 +75,7 @@ def read(store: Store) -> Catalog:
         except SlipwayError as error:
             if error.cause not in ("manifest_damaged", "manifest_newer"):
                 raise
-            damaged[backup] = error.message
+            damaged[backup] = error
     return Catalog(sorted(backups, key=lambda one: one.manifest.number), damaged, sorted(cut_off))
 
 
@@ -103,6 +106,15 @@ def remove(store: Store, backup: Backup) -> None:
 
 def _backup(store: Store, backup: str, names: t.Sequence[str]) -> Backup:
     manifest = manifest_of(_whole(store, key_of(backup, MANIFEST)), key_of(backup, MANIFEST))
+    if manifest.id != backup:
+        raise SlipwayError(
+            "is the manifest of another backup",
+            obj=key_of(backup, MANIFEST),
+            actual=manifest.id,
+            wanted=backup,
+            remedy="Give its files their names back. None of them is used or deleted.",
+            cause="manifest_damaged",
+        )
     numbers = sorted(int(match[1]) for match in map(_PROOF.fullmatch, names) if match)
     keys = [key_of(backup, f"proof-{number}.json") for number in numbers]
     return Backup(manifest, tuple(proof_of(_whole(store, key), key) for key in keys))

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import secrets
 import shutil
 import typing as t
 
@@ -40,17 +42,19 @@ class LocalStore(Store):
         path = self._file(key)
         if os.path.lexists(path):
             raise SlipwayError("is there already", obj=path, remedy="Give the backup another name.", cause="exists")
-        partial = path + PARTIAL
-        fd = self._open_new(partial)
+        partial = f"{path}.{secrets.token_hex(3)}{PARTIAL}"  # what a killed run left must not be in the way
+        fd = self._open_new(partial, path)
         try:
             size = 0
             for chunk in chunks:
                 self._system.write_all(fd, chunk, path)
                 size += len(chunk)
             self._system.fsync_fd(fd)
-        except BaseException:
+        except BaseException as error:
             os.close(fd)
             self._system.unlink(partial)
+            if isinstance(error, OSError):
+                raise file_error(error, path) from None
             raise
         os.close(fd)
         self._system.rename(partial, path)
@@ -66,13 +70,13 @@ class LocalStore(Store):
                         return
                     yield chunk
         except OSError as error:
-            raise _error(error, self._file(key)) from None
+            raise file_error(error, self._file(key)) from None
 
     def delete(self, key: str) -> None:
         try:
             self._system.unlink(self._file(key))
         except OSError as error:
-            raise _error(error, self._file(key)) from None
+            raise file_error(error, self._file(key)) from None
         self._system.fsync_directory(self._path)
 
     def leftovers(self, *, remove: bool) -> list[str]:
@@ -96,26 +100,29 @@ class LocalStore(Store):
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise _error(error, self._path) from None
+            raise file_error(error, self._path) from None
 
     def _file(self, key: str) -> str:
         return os.path.join(self._path, key)
 
-    def _open_new(self, path: str) -> int:
+    def _open_new(self, partial: str, path: str) -> int:
         try:
-            return self._system.open_fd(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            return self._system.open_fd(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise _error(error, path) from None
+            raise file_error(error, path) from None
 
 
-def _error(error: OSError, path: str) -> SlipwayError:
+def file_error(error: OSError, path: str) -> SlipwayError:
+    """What the operating system says of a file, in words."""
     if isinstance(error, FileNotFoundError):
         return SlipwayError("is not there", obj=path, remedy="List the backups with state: listed.", cause="missing")
     if isinstance(error, FileExistsError):
         return SlipwayError(
             "another backup writes it now", obj=path, remedy="Wait until that one has ended.", cause="busy"
         )
-    if isinstance(error, PermissionError):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SlipwayError("no space left", obj=path, remedy="Free disk space on this machine.", cause="no_space")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return SlipwayError(
             "not permitted",
             obj=path,

@@ -51,7 +51,7 @@ def flow(programs: t.Sequence[Program], chunks: Chunks | None = None) -> t.Itera
     if not programs:
         yield from chunks or ()
         return
-    with _chain(programs, subprocess.DEVNULL if chunks is None else subprocess.PIPE) as chain:
+    with chained(programs, subprocess.DEVNULL if chunks is None else subprocess.PIPE) as chain:
         feeder = None if chunks is None else _Feeder(chain, chunks)
         stream = t.cast(io.BufferedReader, chain.processes[-1].stdout)
         while True:
@@ -62,6 +62,21 @@ def flow(programs: t.Sequence[Program], chunks: Chunks | None = None) -> t.Itera
         if feeder is not None:
             feeder.finish()
         chain.finish()
+
+
+def not_started(program: str, error: OSError) -> SlipwayError:
+    """Why a program did not start."""
+    if isinstance(error, FileNotFoundError):
+        what, actual = "no such program", None
+    else:
+        what, actual = "cannot be started", error.strerror
+    return SlipwayError(
+        what,
+        obj=program,
+        actual=actual,
+        remedy=f"Install {os.path.basename(program)} on this machine, or name a container that has it with run_in.",
+        cause="command_missing",
+    )
 
 
 class _Chain:
@@ -85,13 +100,8 @@ class _Chain:
                 stderr=said,
                 env={**os.environ, **program.env},
             )
-        except FileNotFoundError:
-            raise SlipwayError(
-                "no such program",
-                obj=program.argv[0],
-                remedy=f"Install {program.name} on this machine, or name a container that has it with run_in.",
-                cause="command_missing",
-            ) from None
+        except OSError as error:
+            raise not_started(program.argv[0], error) from None
         self.programs.append(program)
         self.processes.append(process)
 
@@ -145,13 +155,16 @@ class _Feeder:
         self._thread.start()
 
     def _run(self) -> None:
-        stream = t.cast(io.BufferedWriter, self._process.stdin)
+        stream, chunks = t.cast(io.BufferedWriter, self._process.stdin), iter(self._chunks)
         try:
             with contextlib.suppress(BrokenPipeError):  # that it stopped reading is told by its exit status
-                for chunk in self._chunks:
+                for chunk in chunks:
                     stream.write(chunk)
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+            if self._process.wait() == 0:
+                for _rest in chunks:  # it had enough, but only at their end they may say that they are the wrong ones
+                    pass
         except BaseException as error:  # pylint: disable=broad-exception-caught  # raised by finish
             self._failed = error
             self._process.kill()  # an end of its input would be taken for the whole
@@ -164,7 +177,7 @@ class _Feeder:
 
 
 @contextlib.contextmanager
-def _chain(programs: t.Sequence[Program], stdin: int) -> t.Iterator[_Chain]:
+def chained(programs: t.Sequence[Program], stdin: int) -> t.Iterator[_Chain]:
     chain = _Chain()
     try:
         source: int | t.IO[bytes] = stdin

@@ -17,9 +17,10 @@ from .compare import compare, rows_differ
 from .engine import Facts
 from .pipeline import Chunks
 
-SCHEMA = ("--schema-only", "--no-tablespaces")
+SCHEMA = ("--schema-only", "--no-tablespaces", "--encoding=UTF8")
 ENDS = 500  # rows at each end of the primary key that a sample has
 ALL = 50_000  # rows up to which a table without a primary key is read whole
+FIRST = 1 << 20  # bytes of a large object that a sample has; the server gives out no more than 1 GiB at once
 SHARE = 64  # else one of so many rows, chosen by what is in it
 
 _HEADER = re.compile(r"-- Name: (.*?)(?:; Owner: .*)?$")
@@ -44,7 +45,11 @@ ORDER BY 2
 
 _SEQUENCES = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'S' AND n.nspname !~ '^pg_' ORDER BY 1
+WHERE c.relkind = 'S' AND n.nspname !~ '^pg_'
+  AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+      AND NOT (c.oid = ANY (coalesce(e.extconfig, '{}'))))
+ORDER BY 1
 """
 
 # An ordinary role may not read this setting, and hardly ever has an extension that needs it.
@@ -100,12 +105,12 @@ def objects_of(schema: Chunks) -> dict[str, str]:
     """Each object of a schema dump, with the checksum of what makes it."""
     made: dict[str, t.Any] = {}
     name = ""
-    for line in b"".join(schema).decode().splitlines():
+    for line in b"".join(schema).decode(errors="surrogateescape").splitlines():
         match = _HEADER.match(line)
         if match:
             name = match[1]
         elif line and not line.startswith(("--", "\\restrict", "\\unrestrict", "SET ", "SELECT pg_catalog.set_config")):
-            made.setdefault(name, hashlib.sha256()).update(line.encode() + b"\n")
+            made.setdefault(name, hashlib.sha256()).update(line.encode(errors="surrogateescape") + b"\n")
     return {name: digest.hexdigest()[:16] for name, digest in made.items()}
 
 
@@ -135,13 +140,16 @@ def _sample(name: str, key: t.Sequence[str] | None, collated: t.Sequence[bool] |
 
 
 def sequences(cursor: t.Any) -> dict[str, int]:
-    """Sequence to its last value, one less where nobody has been given that."""
+    """Sequence to its last value, the one before where nobody has been given that."""
     cursor.execute(_SEQUENCES)
     found = {}
     for (name,) in cursor.fetchall():
-        cursor.execute(f"SELECT last_value, is_called FROM {name}")
-        value, called = cursor.fetchone()
-        found[name] = int(value) if called else int(value) - 1
+        cursor.execute(
+            f"SELECT last_value, is_called, seqincrement FROM {name}, pg_sequence WHERE seqrelid = %s::regclass",
+            (name,),
+        )
+        value, called, step = cursor.fetchone()
+        found[name] = int(value) if called else int(value) - int(step)
     return found
 
 
@@ -149,8 +157,9 @@ def _large_objects(cursor: t.Any) -> dict[str, list[t.Any]]:
     cursor.execute("SELECT count(*) FROM pg_largeobject_metadata")
     count = int(cursor.fetchone()[0])
     cursor.execute(
-        "SELECT coalesce(sum(('x' || substr(md5(lo_get(oid)), 1, 15))::bit(60)::bigint), 0)"
-        f" FROM (SELECT oid FROM pg_largeobject_metadata ORDER BY oid LIMIT {ENDS}) AS first"
+        "SELECT coalesce(sum(('x' || substr(md5(lo_get(oid, 0, %s)), 1, 15))::bit(60)::bigint), 0)"
+        f" FROM (SELECT oid FROM pg_largeobject_metadata ORDER BY oid LIMIT {ENDS}) AS first",
+        (FIRST,),
     )
     return {"all": [count, str(cursor.fetchone()[0])]}
 

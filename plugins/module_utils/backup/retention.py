@@ -14,7 +14,7 @@ DAY = 86400.0
 
 
 class Policy(t.NamedTuple):
-    """A backup stays when any of these keeps it; with none of them set, all stay.
+    """A backup stays when any of these keeps it; with none of them set, or above 0, all stay.
 
     :param last: the newest so many.
     :param days: those younger than so many days.
@@ -52,6 +52,7 @@ def judge(backups: t.Sequence[Backup], policy: Policy, now: float, pinned: t.Col
     :param pinned: ids that something else needs, such as a release that may still be rolled back to.
     """
     reasons = protected(backups, pinned)
+    policy = policy._replace(**{name: 0 for name, number in policy._asdict().items() if not (number or 0) > 0})
     if not any(policy):
         return [Verdict(one, True, reasons.get(one.manifest.id, "no retention is set")) for one in backups]
     good = [one for one in reversed(backups) if not one.failed]

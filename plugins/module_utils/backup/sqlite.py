@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -16,6 +17,7 @@ from ..errors import SlipwayError
 from ..system import System
 from . import sqlite_facts
 from .engine import Engine, Facts, Scratch, Snapshot, Source
+from .local import file_error
 from .pipeline import CHUNK, Chunks
 from .scratch_place import place
 
@@ -193,6 +195,7 @@ def _opened(path: str, mode: str = "ro") -> t.Iterator[sqlite3.Connection]:
             isolation_level=None,
             check_same_thread=False,
         )
+    link.text_factory = sqlite_facts.text
     with contextlib.closing(link):
         yield link
 
@@ -202,6 +205,8 @@ def _told(path: str) -> t.Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if "unable to open" in str(error) and os.path.exists(path) and not os.access(path, os.R_OK):
+            raise file_error(PermissionError(errno.EACCES, os.strerror(errno.EACCES)), path) from None
         cause = "no_space" if "full" in str(error) else "busy" if "locked" in str(error) else "not_a_database"
         raise SlipwayError(
             "cannot be read as a database of SQLite",
@@ -228,12 +233,18 @@ def _expect_sound(path: str) -> None:
 
 
 def _write(path: str, chunks: Chunks) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        for chunk in chunks:
-            stream.write(chunk)
-        stream.flush()
-        os.fsync(descriptor)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb", buffering=0) as stream:
+            for chunk in chunks:
+                view = memoryview(chunk)
+                while view:
+                    view = view[stream.write(view) :]
+            os.fsync(descriptor)
+    except FileNotFoundError as error:
+        raise SlipwayError("cannot be made", obj=path, actual=error.strerror, cause="io") from None
+    except OSError as error:
+        raise file_error(error, path) from None
 
 
 def _users(path: str, system: System) -> list[str]:

@@ -14,6 +14,7 @@ from .compare import compare, rows_differ
 from .engine import Facts
 
 ENDS = 500  # rows at each end that a sample has
+LONG = 1 << 20  # bytes, or characters, of a value above which its length stands for it: a row is held in memory
 
 _OBJECTS = "SELECT type, name, coalesce(sql, '') FROM sqlite_master WHERE name NOT LIKE 'sqlite_stat%'"
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -34,6 +35,11 @@ def differences(link: sqlite3.Connection, facts: Facts) -> list[str]:
         *compare("table", facts["tables"], found["tables"], rows_differ),
         *compare("sequence", facts["sequences"], found["sequences"]),
     ]
+
+
+def text(raw: bytes) -> str:
+    """SQLite keeps any bytes as text."""
+    return raw.decode(errors="surrogateescape")
 
 
 def given_out(link: sqlite3.Connection) -> dict[str, int]:
@@ -61,11 +67,23 @@ def _rows(link: sqlite3.Connection, table: str) -> list[t.Any]:
     (count,) = link.execute(f"SELECT count(*) FROM {name}").fetchone()
     key = ", ".join(_key(link, name))
     down = ", ".join(f"{column} DESC" for column in _key(link, name))
+    values = ", ".join(_value(column) for column in _columns(link, name))
     sample = hashlib.sha256()
     for order in (key, down):
-        for row in link.execute(f"SELECT * FROM {name} ORDER BY {order} LIMIT {ENDS}"):
+        for row in link.execute(f"SELECT {values} FROM {name} ORDER BY {order} LIMIT {ENDS}"):
             sample.update(repr(row).encode())
     return [count, sample.hexdigest()[:16]]
+
+
+def _columns(link: sqlite3.Connection, name: str) -> list[str]:
+    """All but those that a virtual table hides."""
+    columns = link.execute(f"PRAGMA table_xinfo({name})").fetchall()
+    return ['"' + column[1].replace('"', '""') + '"' for column in columns if column[6] != 1]
+
+
+def _value(column: str) -> str:
+    long = f"typeof({column}) IN ('blob', 'text') AND length({column}) > {LONG}"
+    return f"CASE WHEN {long} THEN typeof({column}) || length({column}) ELSE {column} END"
 
 
 def _key(link: sqlite3.Connection, name: str) -> list[str]:
@@ -75,5 +93,5 @@ def _key(link: sqlite3.Connection, name: str) -> list[str]:
     return [column for _place, column in sorted(found)] or ["rowid"]
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _digest(words: str) -> str:
+    return hashlib.sha256(words.encode(errors="surrogateescape")).hexdigest()[:16]

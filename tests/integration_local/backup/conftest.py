@@ -10,6 +10,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -18,6 +19,14 @@ import typing as t
 import psycopg2
 import psycopg2.extensions
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.backup import postgresql_scratch
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.postgresql import PostgreSQL
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.sqlite import SQLite
+
+from .faults import Site, copied
+
+if t.TYPE_CHECKING:
+    from .faults_postgresql import PostgreSQLSite
 
 PASSWORD = "p@ss: wörd'\\"
 BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("[0-9]*/bin"))[-1]
@@ -44,7 +53,10 @@ class Server:
         self._own(self.directory)
         initdb = [str(BIN / "initdb"), "-D", str(data), "-U", "admin", "--pwfile", str(password)]
         subprocess.run([*self._owner(), *initdb, "--auth=scram-sha-256", "--no-sync"], check=True, capture_output=True)
-        options = [f"port={self.port}", "fsync=off", f"unix_socket_directories={self.directory}"]
+        self._run(f"port={self.port}", "fsync=off", f"unix_socket_directories={self.directory}")
+
+    def _run(self, *options: str) -> None:
+        data = self.directory / "data"
         words = [word for option in options for word in ("-c", option)]
         log = (self.directory / "log").open("wb")
         self._process = subprocess.Popen(
@@ -86,6 +98,33 @@ class Server:
             shutil.chown(path, "postgres", "postgres")
 
 
+class Replica(Server):
+    """A hot standby of another server (PostgreSQL manual, 27.2 and 27.4)."""
+
+    def follow(self, primary: Server) -> None:
+        password = self.directory / "pgpass"
+        password.write_text("*:*:*:*:" + PASSWORD.replace("\\", "\\\\").replace(":", "\\:") + "\n")
+        password.chmod(0o600)
+        self._own(password)
+        self._own(self.directory)
+        copy = [
+            str(BIN / "pg_basebackup"),
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "--wal-method=stream",
+        ]
+        where = [f"--dbname=host=127.0.0.1 port={primary.port} user=admin", f"--pgdata={self.directory / 'data'}"]
+        environment = {**os.environ, "PGPASSFILE": str(password)}
+        subprocess.run([*self._owner(), *copy, *where], check=True, capture_output=True, env=environment)
+        self._run(f"port={self.port}", "fsync=off", f"unix_socket_directories={self.directory}")
+
+    def caught_up(self, position: str) -> bool:
+        with contextlib.closing(self.connect("postgres")) as link, link.cursor() as cursor:
+            cursor.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,))
+            return bool(cursor.fetchone()[0])
+
+
 @pytest.fixture(scope="session")
 def server() -> t.Iterator[Server]:
     """One for all tests, each of which has a database of its own."""
@@ -117,3 +156,103 @@ def scratch() -> t.Iterator[pathlib.Path]:
     left = sorted(path.iterdir())
     shutil.rmtree(path)
     assert left == []
+
+
+# --- databases that have one good backup each
+
+
+@pytest.fixture(scope="session")
+def place() -> t.Iterator[pathlib.Path]:
+    """A directory that everybody may pass, also the user of a throw-away server."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-f-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def here(place: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A directory for one row, in which all that a run makes is, sockets and files of passwords too."""
+    path = pathlib.Path(tempfile.mkdtemp(dir=place))
+    path.chmod(0o755)
+    for name in ("scratch", "tmp"):
+        (path / name).mkdir()
+        (path / name).chmod(0o1777)
+    monkeypatch.setattr(tempfile, "tempdir", str(path / "tmp"))
+    monkeypatch.setattr(postgresql_scratch, "SOCKETS", str(path / "tmp"))
+    return path
+
+
+def make_postgresql(site: Site) -> PostgreSQL:
+    closed = str(site.directory / "closed")
+    return PostgreSQL(site.url, site.system, bin_dir=site.bin_dir, scratch_dir=str(site.scratch), closed_file=closed)
+
+
+@pytest.fixture(scope="session")
+def good_postgresql(server: Server, place: pathlib.Path) -> t.Iterator[tuple[str, pathlib.Path, str]]:
+    """A database, and a store with a backup of it that was restored."""
+    from . import faults_postgresql
+
+    name = f"f{abs(hash(str(place)))}"
+    server.execute("postgres", f"CREATE DATABASE {name}")
+    server.execute(name, faults_postgresql.SCHEMA)
+    template = place / "postgresql"
+    template.mkdir()
+    (template / "scratch").mkdir()
+    site = faults_postgresql.PostgreSQLSite(template, make_postgresql, server.url(name), template / "scratch")
+    yield name, site.path, site.another("restore").manifest.id
+    server.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgresql(server: Server, good_postgresql: tuple[str, pathlib.Path, str], here: pathlib.Path) -> PostgreSQLSite:
+    from .faults_postgresql import PostgreSQLSite
+
+    name, store, good = good_postgresql
+    return PostgreSQLSite(
+        copied(here, store),
+        make_postgresql,
+        server.url(name),
+        here / "scratch",
+        secrets=(PASSWORD,),
+        good=good,
+        server=server,
+        database=name,
+    )
+
+
+def make_sqlite(site: Site) -> SQLite:
+    return SQLite(site.url, site.system, scratch_dir=str(site.scratch))
+
+
+@pytest.fixture(scope="session")
+def good_sqlite(place: pathlib.Path) -> tuple[pathlib.Path, str]:
+    """A database with a backup that was restored; both in one directory."""
+    from . import faults_sqlite
+
+    template = place / "sqlite"
+    (template / "scratch").mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(template / "live.db")) as link:
+        link.executescript(faults_sqlite.SCHEMA)
+    site = Site(template, make_sqlite, str(template / "live.db"), template / "scratch")
+    return template, site.another("restore").manifest.id
+
+
+@pytest.fixture
+def sqlite(good_sqlite: tuple[pathlib.Path, str], here: pathlib.Path) -> Site:
+    template, good = good_sqlite
+    shutil.copy(template / "live.db", here)
+    store = copied(here, template / "store")
+    return Site(store, make_sqlite, str(here / "live.db"), here / "scratch", good=good)
+
+
+@pytest.fixture
+def replica(server: Server) -> t.Iterator[Replica]:
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="slipway-pg-"))
+    replica = Replica(directory, free_port())
+    try:
+        replica.follow(server)
+        yield replica
+        replica.stop()
+    finally:
+        shutil.rmtree(directory)

@@ -11,6 +11,7 @@ import pathlib
 import select
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -283,7 +284,7 @@ def test_the_password_is_in_no_command_line_and_no_environment(
     server: Server, database: str, tmp_path: pathlib.Path, scratch: pathlib.Path
 ) -> None:
     seen = tmp_path / "seen"
-    look = f'tr "\\0" "\\n" </proc/$$/cmdline >>{seen}; env >>{seen}; ls -l "$PGPASSFILE" >>{seen}\n'
+    look = f'tr "\\0" "\\n" </proc/$$/cmdline >>{seen}; env >>{seen}; stat -Lc "mode %a, names %h" "$PGPASSFILE" >>{seen}\n'
     spying = programs(
         tmp_path / "bin", pg_dump=f'{look}exec {BIN}/pg_dump "$@"', pg_dumpall=f'{look}exec {BIN}/pg_dumpall "$@"'
     )
@@ -291,13 +292,7 @@ def test_the_password_is_in_no_command_line_and_no_environment(
     text = seen.read_text(errors="replace")
     assert "wörd" not in text
     assert "PGPASSFILE=" in text
-    passfiles = {line.partition("=")[2] for line in text.splitlines() if line.startswith("PGPASSFILE=")}
-    assert not [path for path in passfiles if os.path.exists(path)]
-    assert all(
-        line.startswith("-rw------- ")
-        for line in text.splitlines()
-        if line.endswith(tuple(passfiles)) and " root " in line
-    )
+    assert {line for line in text.splitlines() if line.startswith("mode ")} == {"mode 600, names 0"}
 
 
 def test_what_a_killed_verification_left_is_cleared_up(
@@ -333,7 +328,9 @@ with engine.scratch("15.0", {{"roles": {{}}, "preload": "", "database": "x"}}, 0
     os.kill(os.getpid(), signal.SIGKILL)
 """
     tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:3]:
+    for parent in tmp_path.parents:
+        if parent == pathlib.Path(tempfile.gettempdir()):
+            break
         parent.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-c", script, server.url(database)], capture_output=True, text=True, check=False
@@ -367,23 +364,3 @@ def test_an_encrypted_backup_is_restored_with_its_identity_alone(target: Target,
     other.write_text(subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout)
     with pytest.raises(SlipwayError, match="no identity matched any of the recipients"):
         target.keeper(Codec(identity=str(other))).verified(made.manifest.id, "read", 0)
-
-
-def test_a_bit_flipped_in_any_block_of_a_stored_file_is_found(
-    server: Server, database: str, target: Target, tmp_path: pathlib.Path
-) -> None:
-    server.execute(database, "CREATE TABLE t AS SELECT n, md5(n::text) FROM generate_series(1, 5000) AS n")
-    made = target.back_up("none").backup
-    assert made is not None
-    path = tmp_path / "store" / made.manifest.parts["dump"].key
-    whole = path.read_bytes()
-    assert len(whole) > 20 * 4096
-    for start in range(0, len(whole), 4096):
-        place = (start * 7919) % 4096  # somewhere in it, the same each time
-        flipped = bytearray(whole)
-        flipped[min(start + place, len(whole) - 1)] ^= 1 << (start // 4096 % 8)
-        path.write_bytes(flipped)
-        with pytest.raises(SlipwayError, match="is not what was written"):
-            target.keeper().verified(made.manifest.id, "read", 0)
-        for proof in (tmp_path / "store").glob("*.proof-*"):
-            proof.unlink()

@@ -18,7 +18,8 @@ class Fault(t.NamedTuple):
     """What happens to requests.
 
     :param when: expression that matches C(METHOD path) of those that are meant.
-    :param status: of the answer instead of the store's; 0 ends the connection without any, -1 in the middle of it.
+    :param status: of the answer instead of the store's; 0 ends the connection without any, -1 in the middle of it, and
+        -2 lets it wait for one until another fault, or none, is planned.
     :param after: so many that are meant pass before.
     :param times: to so many; without it to all.
     """
@@ -38,6 +39,7 @@ class Proxy:
         self.seen: list[str] = []
         self.faults = 0
         self._met = 0
+        self._lifted = threading.Event()
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
@@ -52,8 +54,14 @@ class Proxy:
         self._server.server_close()
 
     def plan(self, fault: Fault | None) -> None:
+        self._lifted.set()
+        self._lifted = threading.Event()
         self.fault, self._met, self.faults = fault, 0, 0
         self.seen.clear()
+
+    def wait(self) -> None:
+        """Until the fault that is planned now is none any more."""
+        self._lifted.wait()
 
     def verdict(self, request: str) -> int | None:
         """The status to answer with; None to pass it on."""
@@ -70,6 +78,7 @@ class Proxy:
 def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else every answer waits 40 ms for an acknowledgement of its headers
 
         def log_message(self, *_args: object) -> None:
             pass
@@ -80,7 +89,9 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
                 self._chunked() if "chunked" in self.headers.get("Transfer-Encoding", "") else self.rfile.read(length)
             )
             status = proxy.verdict(f"{self.command} {self.path}")
-            if status == 0:
+            if status == -2:
+                proxy.wait()
+            if status in (0, -2):
                 self.close_connection = True
                 return
             if status is not None and status > 0:

@@ -100,7 +100,46 @@ def test_over_all_histories(history, policy, pins):
         assert not proven or proven[-1] in stays
     assert pinned & {one.manifest.id for one in backups} <= stays
     remaining = [one for one in backups if one.manifest.id in stays]
-    assert {one.manifest.id for one in remaining if one.manifest.id in set(staying(remaining, policy, pinned))} == stays
+    assert set(staying(remaining, policy, pinned)) == stays  # what stayed goes at no second look
+
+
+@given(st.lists(st.tuples(st.floats(0, 3), PROOFS, POLICIES, st.sets(st.integers(1, 12))), min_size=1, max_size=12))
+def test_over_the_life_of_a_store(life):
+    """Each run takes one, proves it or not, and lets go; clocks go on, policies and pins change."""
+    there, age = [], sum(days for days, *_others in life)
+    for number, (days, proofs, policy, pins) in enumerate(life, start=1):
+        age -= days
+        there = [*there, made(number, age, *proofs)]
+        pinned = {f"b{pin}" for pin in pins} | {f"b{number}"}
+        verdicts = judge(there, policy, NOW - age * DAY, pinned)
+        again = judge(list(there), policy, NOW - age * DAY, sorted(pinned, reverse=True))
+        assert verdicts == again
+        stays = [verdict.backup for verdict in verdicts if verdict.stays]
+        for strength in ("read", "restore"):
+            proven = [one for one in there if one.verified_by == strength]
+            assert not proven or proven[-1] in stays
+        assert all(one in stays for one in there if one.manifest.id in pinned)
+        assert all(verdict.why for verdict in verdicts)
+        there = stays
+
+
+@given(HISTORIES, POLICIES, st.integers(0, 5))
+def test_a_wider_policy_lets_go_of_no_more(history, policy, more):
+    backups = [made(number, age, *proofs) for number, (age, proofs) in enumerate(history, start=1)]
+    kept = set(staying(backups, policy))
+    for wider in (policy._replace(last=policy.last + more), policy._replace(days=policy.days + more)):
+        assert not any(policy) or kept <= set(staying(backups, wider))
+
+
+@given(HISTORIES, POLICIES)
+def test_what_is_negative_keeps_as_much_as_what_is_not_set(history, policy):
+    """The newest minus one so many were all but the oldest."""
+    backups = [made(number, age, *proofs) for number, (age, proofs) in enumerate(history, start=1)]
+    assert staying(backups, Policy(*[-number for number in policy])) == [one.manifest.id for one in backups]
+    for field in Policy._fields:
+        if any(policy._replace(**{field: 0})):
+            below, unset = policy._replace(**{field: -1}), policy._replace(**{field: 0})
+            assert staying(backups, below) == staying(backups, unset)
 
 
 @pytest.mark.parametrize(

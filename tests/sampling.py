@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Long matrices: of each a sample, drawn by a printed seed; whole in a soak."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+
+SEED = os.environ.get("SEED") or time.strftime("%j")
+SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
+SIZE = "the matrices whole (soak)" if SOAK else "a sample of the matrices"
+MARK = "sample(count, of=''): of the tests of a file with this mark, or with the same name after it, so many drawn by SEED run"
+
+
+def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave a sample of each matrix; all of it in ``make soak``, and whatever is asked for by its whole name."""
+    if SOAK or any("::" in argument for argument in config.args):
+        return
+    matrices: dict[str, list[pytest.Item]] = {}
+    counts: dict[str, int] = {}
+    for item in items:
+        mark = item.get_closest_marker("sample")
+        if mark is not None:
+            name = f"{item.path.name}{mark.kwargs.get('of', '')}"
+            matrices.setdefault(name, []).append(item)
+            counts[name] = mark.args[0]
+    left_out: set[pytest.Item] = set()
+    for name, tests in matrices.items():
+        left_out |= set(tests) - set(random.Random(f"{SEED} {name}").sample(tests, min(counts[name], len(tests))))
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+def drawn(name: str) -> random.Random:
+    """Draws what a sample leaves open; the same for one name and one SEED."""
+    return random.Random(f"{SEED} {name}")
