@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a restored MySQL or MariaDB database must have: its objects, rows, a sample of them (private to the collection).
+
+Rows are read in a transaction of the dump's own moment. C(AUTO_INCREMENT) and sequences stand outside of transactions, so
+they are read before and after, and the restored ones must lie between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import typing as t
+
+from . import mysql_objects as objects
+from .compare import compare, rows_differ
+from .engine import Facts
+from .mysql_login import quoted, rows, value
+
+ENDS = 500  # rows at each end of the primary key that a sample has
+ALL = 50_000  # rows up to which a table without a primary key is read whole
+SHARE = 64  # else one of so many rows, chosen by what is in it
+
+_TABLES = """
+SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME
+"""
+
+# What is computed whenever it is read is known by how it is computed, which is part of the objects.
+_COLUMNS = """
+SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s AND EXTRA NOT LIKE '%%VIRTUAL%%' ORDER BY ORDINAL_POSITION
+"""
+
+_KEY = """
+SELECT COLUMN_NAME FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX
+"""
+
+# By themselves: joined, the server would look for the columns in all of its databases.
+_WITH_NUMBERS = (
+    "SELECT TABLE_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND EXTRA LIKE '%%auto_increment%%'"
+)
+_NUMBERS = "SELECT TABLE_NAME, COALESCE(AUTO_INCREMENT, 1) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+
+# One that is over by the time of a restore is dropped by the server as soon as it is made.
+_LASTING = """
+SELECT EVENT_NAME FROM information_schema.EVENTS
+WHERE EVENT_SCHEMA = DATABASE() AND NOT (ON_COMPLETION = 'NOT PRESERVE' AND (EVENT_TYPE = 'ONE TIME' OR ENDS IS NOT NULL))
+"""
+
+_ZONES = """
+SELECT DISTINCT TIME_ZONE FROM information_schema.EVENTS
+WHERE EVENT_SCHEMA = DATABASE() AND TIME_ZONE <> 'SYSTEM' AND TIME_ZONE NOT REGEXP '^[+-]'
+"""
+
+NUMBERED, SEQUENCE = "auto_increment of ", "sequence "  # what a counter is, before its name
+
+# Objects on which no transaction has a lock, so that they may change while a dump is written.
+LOOSE = ("event ", "function ", "package ", "package body ", "procedure ", "view ")
+
+
+def of_source(link: t.Any, known: Facts) -> Facts:
+    """Of the moment that a connection's transaction has.
+
+    :param known: what was asked when it began, C(counters) among it.
+    """
+    return {**known, "schema": schema(link), "tables": _tables(link), "zones": [row[0] for row in rows(link, _ZONES)]}
+
+
+def differences(link: t.Any, facts: Facts, *, events: bool = True) -> list[str]:
+    """In what the restored database that a connection is in is not what the facts say.
+
+    :param events: whether they were restored, too.
+    """
+    found = _astray(facts["counters"], counters(link, str(value(link, "SELECT DATABASE()"))))
+    rows(link, "START TRANSACTION READ ONLY")
+    wanted = {name: made for name, made in facts["schema"].items() if events or not name.startswith("event ")}
+    found += compare("object", wanted, {name: made for name, made in schema(link).items() if events or name in wanted})
+    found += compare("table", facts["tables"], _tables(link), rows_differ)
+    rows(link, "COMMIT")
+    return found
+
+
+def schema(link: t.Any) -> dict[str, str]:
+    """Each object of the database that a connection is in, with the checksum of what makes it."""
+    database = str(value(link, "SELECT DATABASE()"))
+    found = {}
+    for name, _kind in rows(link, _TABLES):
+        with _let_go(link):
+            text = str(rows(link, f"SHOW CREATE TABLE {quoted(name)}")[0][1])
+        # Where the next number stands is compared by itself; a dump may say it later than its moment.
+        found[f"table {name}"] = _digest(re.sub(r" AUTO_INCREMENT=\d+", "", text), database)
+    for name in objects.sequences(link, database):
+        text = str(rows(link, f"SHOW CREATE SEQUENCE {quoted(name)}")[0][1])
+        found[f"sequence {name}"] = _digest(text, database)
+    for trigger in objects.triggers(link, database):
+        found[trigger.title] = _digest(repr(trigger), database)
+    return {**found, **loose(link)}
+
+
+def loose(link: t.Any) -> dict[str, str]:
+    """Those objects of RV(schema) that may change while a dump is written."""
+    database = str(value(link, "SELECT DATABASE()"))
+    lasting = {row[0] for row in rows(link, _LASTING)}
+    made = [*objects.views(link, database), *objects.routines(link, database)]
+    made += [event for event in objects.events(link, database) if event.name in lasting]
+    return {one.title: _digest(repr(one), database) for one in made}
+
+
+def counters(link: t.Any, database: str) -> dict[str, int]:
+    """The next number of each AUTO_INCREMENT and each sequence of a database.
+
+    :param link: without a transaction, which would hold the sequences.
+    """
+    numbered, numbers = rows(link, _WITH_NUMBERS, database), dict(rows(link, _NUMBERS, database))
+    found = {f"{NUMBERED}{name}": int(numbers[name]) for (name,) in numbered if name in numbers}
+    for name in objects.sequences(link, database):
+        found[f"{SEQUENCE}{name}"] = int(value(link, f"SELECT next_not_cached_value FROM {quoted(database, name)}"))
+    return found
+
+
+def counter(title: str) -> tuple[str, str]:
+    """What a counter is, and its name."""
+    kind = next(kind for kind in (NUMBERED, SEQUENCE) if title.startswith(kind))
+    return kind, title[len(kind) :]
+
+
+def with_counters_after(facts: Facts, after: t.Mapping[str, int]) -> Facts:
+    """The facts, with where each counter stands now, after the dump."""
+    before = facts["counters"]
+    return {**facts, "counters": {name: [first, after.get(name, first)] for name, first in before.items()}}
+
+
+def _tables(link: t.Any) -> dict[str, list[t.Any]]:
+    """Table to its number of rows, and the checksum of some of them."""
+    found = {}
+    for name, kind in rows(link, _TABLES):
+        versioned = kind == "SYSTEM VERSIONED"  # the rows that were are dumped, too; they share their keys
+        source = quoted(name) + (" FOR SYSTEM_TIME ALL" if versioned else "")
+        columns = rows(link, _COLUMNS, name)
+        key = [] if versioned else [str(row[0]) for row in rows(link, _KEY, name)]
+        with _let_go(link):
+            count = int(value(link, f"SELECT COUNT(*) FROM {source}"))
+            found[name] = [count, str(value(link, _sample(source, columns, key, count)))]
+    return found
+
+
+def _sample(source: str, columns: t.Sequence[t.Sequence[str]], key: t.Sequence[str], count: int) -> str:
+    """The same rows on every server: by the primary key, else by content."""
+    row = _row(columns)
+    if not key:
+        share = "" if count <= ALL else f" WHERE {row} % {SHARE} = 0"
+        return f"SELECT COALESCE(SUM({row}), 0) FROM {source}{share}"
+    ends = " UNION ALL ".join(
+        f"(SELECT {row} AS one FROM {source} ORDER BY {', '.join(f'{quoted(column)} {way}' for column in key)} LIMIT {ENDS})"
+        for way in ("ASC", "DESC")
+    )
+    return f"SELECT COALESCE(SUM(one), 0) FROM ({ends}) AS ends"
+
+
+def _row(columns: t.Sequence[t.Sequence[str]]) -> str:
+    """A number out of a row. Each value by itself first: joined, they might be longer than a value may be.
+
+    A float is compared as the server shows it: a dump has no more of it.
+    """
+    values = ["''", *(f"IFNULL(SHA2({_text(quoted(name), kind)}, 256), '-')" for name, kind in columns)]
+    return f"CAST(CONV(LEFT(SHA2(CONCAT_WS(',', {', '.join(values)}), 256), 15), 16, 10) AS UNSIGNED)"
+
+
+def _text(column: str, kind: str) -> str:
+    """What of a value is hashed: in one character set where it is text, else two of them do not mix."""
+    if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json"):
+        return f"CONVERT({column} USING utf8mb4)"
+    return column
+
+
+@contextlib.contextmanager
+def _let_go(link: t.Any) -> t.Iterator[None]:
+    """Hold no table's definition for longer than it is read, as far as the server lets it go: a change waits for it."""
+    rows(link, "SAVEPOINT slipway")
+    yield
+    rows(link, "ROLLBACK TO SAVEPOINT slipway")
+
+
+def _digest(text: str, database: str) -> str:
+    """Of a definition, whatever name its database has: a sequence and a function stand in it with that."""
+    return hashlib.sha256(text.replace(quoted(database) + ".", "").encode()).hexdigest()[:16]
+
+
+def _astray(wanted: t.Mapping[str, t.Sequence[int]], found: t.Mapping[str, int]) -> list[str]:
+    said = []
+    for name, ends in wanted.items():
+        if name not in found:
+            said.append(f"{name}: is missing")
+        elif not min(ends) <= found[name] <= max(ends):
+            said.append(f"{name}: stands at {found[name]}, wanted {min(ends)} to {max(ends)}")
+    return said
