@@ -73,7 +73,13 @@ def _backup(stages: t.Sequence[Stage]) -> dict[str, t.Any] | None:
             return {"waived": waived}
         for backup in stage.measured("backup"):
             keys = ("id", "taken", "verified_by", "seconds", "restore_seconds", "size", "plain_size")
-            return {key: backup[key] for key in keys}
+            points = [point["name"] for point in stage.measured("restore_point")]
+            why = stage.measured("why")
+            return {
+                **{key: backup[key] for key in keys},
+                "restore_point": points[0] if points else None,
+                "why": why[0] if why else "",
+            }
     return None
 
 
@@ -104,7 +110,9 @@ def _of_backup(backup: t.Mapping[str, t.Any], started: float) -> str:
         return f"no backup: waived, because {backup['waived']}"
     age = started - backup["taken"]
     when = f", {age / 3600:.1f} h before" if age > 0 else ""
-    return f"backup {backup['id']}{when}: restored in {backup['restore_seconds']:.1f} s and compared"
+    point = f"; undone by the restore point {backup['restore_point']}" if backup["restore_point"] else ""
+    why = f" ({backup['why']})" if backup["why"] else ""
+    return f"backup {backup['id']}{when}: restored in {backup['restore_seconds']:.1f} s and compared{point}{why}"
 
 
 def foreseen(target: t.Mapping[str, t.Any], stages: t.Sequence[Stage]) -> list[str]:

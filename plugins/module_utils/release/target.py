@@ -82,6 +82,12 @@ def _backup(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
     return {**database["backup"], "engine": database["engine"], "name": name, "waive": config["waive_backup"] or ""}
 
 
+def _backup_deadline(backup: t.Mapping[str, t.Any]) -> float:
+    """For a dump and its restore, a wait for another run, and the WAL of a restore point."""
+    archived = float((backup.get("physical") or {}).get("archive_timeout") or 0.0)
+    return 3 * float(backup["in_release_max"]) + archived + PULL + MARGIN
+
+
 def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str) -> Target:
     """The target with everything that depends on which side is live."""
     for key in ("watch", "drain", "gate", "keep"):
@@ -144,7 +150,7 @@ def _deadlines(target: Target) -> dict[str, float]:
     bake, drain = float(target["watch"]["bake"]), float(target["drain"]["deadline"])
     return {
         "lock": MARGIN,
-        "backup": 3 * target["backup"]["in_release_max"] + PULL + MARGIN if target["backup"] else 0.0,
+        "backup": _backup_deadline(target["backup"]) if target["backup"] else 0.0,
         "pause": 2 * grace + MARGIN,
         "restore": RESTORE,
         "prepare": PULL + healthy + MARGIN,

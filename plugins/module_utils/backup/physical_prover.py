@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at physical backups: reads one, or restores it up to a restore point made now (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from . import physical_facts, physical_point
+from .engine import Facts
+from .model import Backup, Point
+from .pgbackrest import LONGEST, SAID, PgBackRest, as_owner
+from .pgbackrest_info import gap_in
+from .physical_copy import Copy
+from .physical_facts import Around
+from .physical_point import Cluster, owned
+from .postgresql import PostgreSQL
+from .postgresql_scratch import SOCKETS
+from .scratch_place import place
+
+FACTOR = 1.1  # room for the WAL that is replayed, of the cluster's size
+
+
+class Found(t.NamedTuple):
+    """What a restore showed.
+
+    :param seconds: that restore and recovery took.
+    :param changed: what was written to around the point, so that it was read only.
+    """
+
+    seconds: float
+    point: Point
+    changed: list[str]
+
+
+class PhysicalProver:
+    """The looks at the backups of one stanza.
+
+    :param engine: the live database that is compared.
+    """
+
+    def __init__(self, engine: PostgreSQL, backrest: PgBackRest, system: System) -> None:
+        self.engine, self.backrest, self.system = engine, backrest, system
+
+    # --- read
+
+    def read(
+        self, backup: Backup, newest: bool, references: t.Sequence[str], archive: tuple[str, str, list[str]]
+    ) -> None:
+        """That the stored bytes are those that were written, and that no WAL is missing that it needs.
+
+        :param newest: whether WAL is wanted up to the last that was archived, not only what makes the backup whole.
+        :param references: labels of the backups that it stands on.
+        :param archive: the first and the last WAL segment of the backup, and the ids of the archives.
+        :raises SlipwayError: C(damaged).
+        """
+        label = backup.manifest.id
+        problem = self.backrest.verify([label, *references])
+        first, last, ids = archive
+        with self._cursor() as cursor:
+            cursor.execute(
+                "SELECT coalesce(last_archived_wal, ''), (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')"
+                " FROM pg_stat_archiver"
+            )
+            archived, size = cursor.fetchone()
+        stanza = self.backrest.order.stanza
+        names = [name for one in ids for name in self.backrest.listing(f"archive/{stanza}/{one}")]
+        gap = gap_in(names, first, max(last, archived[:24]) if newest else last, int(size))
+        if gap:
+            problem = f"{problem}{'; ' if problem else ''}WAL {gap} is missing"
+        if problem:
+            raise SlipwayError(
+                "is not as it was written",
+                obj=label,
+                actual=problem,
+                remedy="Do not rely on it. See the repository's disk, and take a full backup.",
+                cause="damaged",
+            )
+
+    # --- restore
+
+    def restore(self, backup: Backup, cluster: Cluster, archives: t.Sequence[str]) -> Found:
+        """Restore it up to a point made now, and compare the copy with what the live database had then.
+
+        :param archives: ids of the stanza's archives.
+        :raises SlipwayError: C(damaged), C(missing), C(wal_missing), C(bad_backup), or what was wrong with the place.
+        """
+        around, point = self._around(backup, f"proof_{backup.manifest.id}_{secrets.token_hex(3)}")
+        physical_point.await_archived(self.engine.login, point, self.backrest, archives, self.system)
+        needed = int(backup.manifest.source["size"] * FACTOR)
+        programs = self.programs(backup)
+        with place(self.engine.scratch_dir, needed) as directory, place(SOCKETS, 0) as sockets:
+            owned(directory, sockets)
+            data = os.path.join(directory, "data")
+            started = self.system.monotonic()
+            self.bring_back(backup.manifest.id, data, ["--type=name", f"--target={point.name}"], f"{data}.tablespaces")
+            get = self.backrest.archive_get(data)
+            with Copy(data, sockets, programs, get, self.system, preload=around.before["preload"]) as copy:
+                seconds = self.system.monotonic() - started
+                verdict = self._compare(copy.url(cluster.superuser, self.engine.database), programs, around)
+                copy.stop()
+            found = [*verdict.differences, *self._pages(data, programs)]
+        if found:
+            raise SlipwayError(
+                f"restores to something else than what was there at {point.name}",
+                obj=backup.manifest.id,
+                actual="; ".join(found),
+                wanted="the same objects, rows and samples",
+                remedy="Do not rely on it. Take a full backup, and see the disks of cluster and repository.",
+                cause="bad_backup",
+                evidence={"differences": found},
+            )
+        return Found(seconds, point, verdict.changed)
+
+    def bring_back(self, label: str, data: str, target: t.Sequence[str], tablespaces: str) -> None:
+        """Restore into a new directory, up to a target that the server will recover to, and then be a primary."""
+        action = [] if target == ["--type=default"] else ["--target-action=promote"]
+        self.backrest.restore(label, data, [*target, *action], tablespaces)
+
+    def programs(self, backup: Backup) -> str:
+        """The directory of the server's programs."""
+        return os.path.dirname(self.engine.program("postgres", backup.manifest.server))
+
+    def _around(self, backup: Backup, name: str) -> tuple[Around, Point]:
+        with self._cursor() as cursor:
+            written, unlogged, steps = physical_facts.ask(cursor)
+        before = self._facts(self.engine)
+        point = physical_point.make(self.engine.login, physical_point.name_of(name), backup.manifest.id, self.system)
+        return Around(before, self._facts(self.engine), written, unlogged, steps), point
+
+    def _compare(self, url: str, programs: str, around: Around) -> physical_facts.Verdict:
+        copy = PostgreSQL(url, self.system, bin_dir=programs, scratch_dir="", closed_file="")
+        try:
+            found = self._facts(copy)
+            with contextlib.closing(copy.login.connect()) as link:
+                disordered = physical_facts.indexes_out_of_order(link)
+        except SlipwayError:
+            raise
+        except Exception as error:  # the driver's own: a table that cannot be read to its end
+            raise SlipwayError(
+                "cannot be read to its end",
+                obj=f"the restored {self.engine.database}",
+                actual=str(error).strip(),
+                remedy="Do not rely on the backup. Take a full one, and see the disks of cluster and repository.",
+                cause="bad_backup",
+            ) from None
+        verdict = physical_facts.judge(around, found)
+        verdict = physical_facts.settled(around, verdict, found, self._written, self.system)
+        return verdict._replace(differences=[*verdict.differences, *disordered])
+
+    def _pages(self, data: str, programs: str) -> list[str]:
+        """Pages whose checksums are wrong, where the cluster has any."""
+        check = [*as_owner("TERM"), os.path.join(programs, "pg_checksums"), "--check", f"--pgdata={data}"]
+        done = self.system.run(check, timeout=LONGEST, env={"LC_ALL": "C"})
+        said = (done.stderr or done.stdout).strip()[-SAID:]
+        if done.rc == 0 or "checksums are not enabled" in said:
+            return []
+        if "checksum verification failed" in said:
+            return [f"pages: {said}"]
+        raise SlipwayError(
+            "could not look at the pages of the restored copy",
+            obj="pg_checksums",
+            actual=f"exit status {done.rc}: {said}",
+            remedy="Install the server's programs on this machine; see what it says.",
+            cause="command_failed",
+        )
+
+    def _written(self) -> dict[str, int]:
+        with self._cursor() as cursor:
+            return physical_facts.written_to(cursor)
+
+    @staticmethod
+    def _facts(engine: PostgreSQL) -> Facts:
+        with engine.snapshot() as snapshot:
+            return snapshot.completed(snapshot.facts())
+
+    @contextlib.contextmanager
+    def _cursor(self) -> t.Iterator[t.Any]:
+        with contextlib.closing(self.engine.login.connect()) as link:
+            link.set_session(autocommit=True)
+            with link.cursor() as cursor:
+                yield cursor

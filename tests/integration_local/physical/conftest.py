@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real cluster with a real repository, and a database of it for each test."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import tempfile
+import typing as t
+
+import pytest
+
+from .lab import Lab, Target
+
+
+@pytest.fixture(scope="session")
+def lab() -> t.Iterator[Lab]:
+    """One for all tests: a stanza has room for the backups of all of them."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="slipway-pb-"))
+    lab = Lab(directory)
+    try:
+        lab.start()
+        yield lab
+    finally:
+        lab.stop()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+def database(lab: Lab, request: pytest.FixtureRequest) -> t.Iterator[str]:
+    """The name of a database with a thousand rows."""
+    name = f"t{abs(hash(request.node.nodeid))}"
+    lab.execute("postgres", f"CREATE DATABASE {name}")
+    lab.execute(
+        name,
+        "CREATE TABLE item (id bigserial PRIMARY KEY, word text NOT NULL)",
+        "INSERT INTO item (word) SELECT md5(n::text) FROM generate_series(1, 1000) AS n",
+    )
+    yield name
+    lab.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def scratch() -> t.Iterator[pathlib.Path]:
+    """Where throw-away clusters are; nothing may be left there."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-s-"))
+    path.chmod(0o755)
+    yield path
+    left = sorted(path.iterdir())
+    shutil.rmtree(path)
+    assert left == []
+
+
+@pytest.fixture
+def place() -> t.Iterator[pathlib.Path]:
+    """Where clusters are restored to, and sockets that have a short path."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-r-"))
+    path.chmod(0o755)
+    (path / "s").mkdir()
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def target(lab: Lab, database: str, tmp_path: pathlib.Path, scratch: pathlib.Path) -> Target:
+    return Target(lab, database, tmp_path, scratch)
