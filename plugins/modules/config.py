@@ -214,6 +214,21 @@ config:
       returned: success
       type: str
       sample: shop
+    restore_dir:
+      description: C(slipway_restore_dir), or null.
+      returned: success
+      type: str
+      sample: /srv/look
+    restore_time:
+      description: C(slipway_restore_time), or null.
+      returned: success
+      type: str
+      sample: "2026-11-24 03:15:00+00:00"
+    restore_point:
+      description: C(slipway_restore_point), or null.
+      returned: success
+      type: str
+      sample: slipway_1.4.2-20261124T031500Z-3fa9
     configuration_hash:
       description: SHA-256 of that part of the configuration that matters to what runs.
       returned: success

@@ -20,8 +20,11 @@ description:
   - A backup that was cut off leaves nothing that looks like one, and the next run clears up after it. The backups that
     there were are never touched by one that fails.
   - The retention can never delete the last verified backup.
+  - With O(physical), backups of a whole PostgreSQL cluster are taken by pgBackRest, whose stanza, archive and retention are its
+    own. They are proven by restoring them up to a restore point made now, as a throw-away cluster.
   - Runs on the machine that the task runs on, which needs the programs of the database, C(zstd) or C(gzip) as
-    O(compression) says, C(age) for O(encryption), and for PostgreSQL the Python package C(psycopg2).
+    O(compression) says, C(age) for O(encryption), and the Python package C(psycopg2) for PostgreSQL, C(PyMySQL)
+    for MySQL and MariaDB.
 options:
   state:
     description:
@@ -31,16 +34,17 @@ options:
       - V(restored) restores the backup O(id) into the new database O(into), or in the place of the live one, and compares
         it with what was backed up. The live database goes on until the copy is ready; then connections are ended,
         sequences advanced past the live ones, and both names change at once. The replaced database stays under another
-        name.
+        name. Those of MySQL and MariaDB change places by their tables.
+      - V(restored) with O(into_dir) brings a whole cluster back to a moment, in a directory of its own; see O(physical).
       - V(recovered) opens a live database again that a restore had closed to connections before it was cut off.
       - V(listed) only reads.
     type: str
     choices: [present, absent, verified, restored, recovered, listed]
     default: present
   engine:
-    description: What kind of database it is.
+    description: What kind of database it is. V(mysql) and V(mariadb) are one, and a backup says by which name it was taken.
     type: str
-    choices: [postgresql, sqlite]
+    choices: [postgresql, mysql, mariadb, sqlite]
     default: postgresql
   name:
     description: Name of the target; its backups are in a place of this name in the store.
@@ -53,14 +57,54 @@ options:
   url:
     description:
       - Required on the machine that takes the backup. Without it C(slipway_database.url) of the site is used.
-      - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords; for SQLite
-        the path of its file, which C(sqlite:///) may precede.
+      - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords; for MySQL
+        and MariaDB as C(mysql://user:password@host:3306/database), whose query may have C(socket), C(ssl-ca), C(ssl-cert),
+        C(ssl-key), C(ssl-verify-server-cert) and C(ssl); for SQLite the path of its file, which C(sqlite:///) may precede.
       - The password is handed to the programs in a file that only this user can read, never on a command line.
     type: str
-  store:
-    description: Where the backups are kept.
+  physical:
+    description:
+      - Backups of a whole PostgreSQL cluster by pgBackRest 2.45 or newer, which is run as the user C(postgres) where this is
+        root. Which stay is a matter of its own retention, and O(retention), O(compression), O(encryption) and O(pinned) are
+        for dumps only.
+      - For O(verify=read) its own C(verify) must find the backup and those it stands on valid, and no file of the WAL may be
+        missing that was archived since the newest one.
+      - For O(verify=restore) a restore point is made, which needs a superuser or the right to call C(pg_create_restore_point)
+        and C(pg_switch_wal). The cluster is restored below O(scratch_dir) up to that point and started. What the database of
+        O(url) had before and after the point alike must be in the copy exactly so; what changed between is read to its end, and
+        named.
     type: dict
-    required: true
+    suboptions:
+      stanza:
+        description: The stanza. It is never created or changed.
+        type: str
+        required: true
+      config:
+        description: pgBackRest's configuration file; its own default.
+        type: path
+      repo:
+        description: Number of the repository; its own choice.
+        type: int
+      type:
+        description: What is taken; its own default is V(incr), and V(full) where there is no full one.
+        type: str
+        choices: [full, diff, incr]
+      archive_timeout:
+        description: Seconds that a file of the WAL may take into the archive.
+        type: float
+        default: 60
+  method:
+    description:
+      - With O(physical), what a backup is. V(auto) takes a dump in a release while that and its restore fit into
+        O(in_release_max), and is V(physical) everywhere else.
+      - A physical backup is never taken in a release. It leans on the newest one that was restored and is not older than
+        O(scheduled_max_age), and makes RV(restore_point).
+    type: str
+    choices: [auto, logical, physical]
+    default: auto
+  store:
+    description: Where the backups are kept. Required, unless O(physical) is all there is.
+    type: dict
     suboptions:
       kind:
         description:
@@ -100,6 +144,23 @@ options:
   into:
     description: With O(state=restored), the name of a database to make. Without it the live one is replaced.
     type: str
+  into_dir:
+    description:
+      - With O(state=restored) and O(physical), the data directory to make for a cluster of its own. It is started once, on a
+        socket of its own, to see that it comes up, and left stopped; it archives no WAL.
+      - The live cluster is not touched, and need not run.
+    type: path
+  target_time:
+    description:
+      - With O(into_dir), the moment to bring it back to, with its offset from UTC, such as V(2026-11-24 03:15:00+00:00).
+      - Without any target, and with a release as O(id), it is the restore point of that release; else the end of the WAL.
+    type: str
+  target_name:
+    description: With O(into_dir), the name of a restore point, such as that of RV(restore_point).
+    type: str
+  target_lsn:
+    description: With O(into_dir), a place in the WAL.
+    type: str
   confirm:
     description: With O(state=restored) without O(into), the name of the live database, said once more.
     type: str
@@ -121,6 +182,20 @@ options:
     description: Seconds. A backup, or a proof, not older than this makes another one needless. By default none is.
     type: float
     default: 0
+  format:
+    description:
+      - Of new dumps of PostgreSQL. V(directory) is written by several connections at once, and restored so. How a backup is
+        to be read, it says itself, so backups of both formats can stand side by side.
+      - V(directory) needs room in O(scratch_dir) for the dump, which is neither compressed nor encrypted there, before it is
+        stored, and again beside the copy while it is restored.
+    type: str
+    choices: [custom, directory]
+    default: custom
+  jobs:
+    description:
+      - Connections that write a dump with O(format=directory), and that restore such a backup. By default as many as there
+        are processors, at most 8. One more is open meanwhile.
+    type: int
   compression:
     description: How new backups are compressed.
     type: dict
@@ -260,6 +335,13 @@ EXAMPLES = r"""
     store: {path: /var/backups/slipway}
     retention: {last: 3, days: 14, monthly: 12}
 
+- name: The same of a MariaDB database
+  slipway.deploy.database_backup:
+    name: shop
+    engine: mariadb
+    url: "mariadb://backup:{{ vault_database_password | urlencode }}@127.0.0.1:3306/shop"
+    store: {path: /var/backups/slipway}
+
 - name: Only when there is no verified one of the last hour
   slipway.deploy.database_backup:
     name: shop
@@ -299,6 +381,22 @@ EXAMPLES = r"""
     url: "{{ vault_database_url }}"
     store: {kind: s3, bucket: shop-backups, endpoint: "https://objects.example.com"}
     encryption: {recipients: ["{{ backup_recipient }}"], identity: /root/backup.key}
+
+- name: A backup of the whole cluster by pgBackRest, proven by restoring it up to now
+  slipway.deploy.database_backup:
+    name: shop
+    url: "{{ vault_database_url }}"
+    physical: {stanza: shop}
+
+- name: The cluster as it was then, in a directory of its own
+  slipway.deploy.database_backup:
+    state: restored
+    id: latest
+    into_dir: /srv/look
+    target_time: "2026-11-24 03:15:00+00:00"
+    name: shop
+    url: "{{ vault_database_url }}"
+    physical: {stanza: shop}
 
 - name: What is there
   slipway.deploy.database_backup:
@@ -342,6 +440,21 @@ table:
   type: list
   elements: str
   sample: ["20261124T031500Z-0a1b2c  5.2 h old  8.7 MiB  restored in 4.2 s"]
+restore_point:
+  description: What a release that leans on a physical backup can be undone to, once its WAL is archived.
+  returned: with O(release) or O(in_release_max), where a physical backup is leaned on
+  type: dict
+  sample:
+    name: slipway_1.4.2-20261124T101500Z-3fa9
+    lsn: 0/1A2B3C4
+    segment: "000000010000000000000001"
+    at: 1795860012.5
+    backup: 20261124-031500F
+why:
+  description: Why it is a dump or a physical backup.
+  returned: with O(state=present) and O(physical)
+  type: str
+  sample: "physical: a dump and its restore will take about 5120 s (by what b1 took), and a release waits 300 s"
 waived:
   description: Why no backup was taken.
   returned: with O(waive)

@@ -56,14 +56,26 @@ def instead(backups: t.Sequence[Backup], expected: Forecast, patience: Patience,
     """
     if expected.seconds <= patience.seconds:
         return None
+    why = (
+        f"a new one would take about {expected.seconds:.0f} s ({expected.basis}), which is longer than "
+        f"the {patience.seconds:.0f} s that a release waits for one"
+    )
+    return fresh(backups, patience, now, why)
+
+
+def fresh(backups: t.Sequence[Backup], patience: Patience, now: float, why: str) -> Backup:
+    """The newest backup that was restored, which a release can lean on.
+
+    :param why: none is taken now, in words.
+    :raises SlipwayError: C(no_fresh_backup).
+    """
     restored = [backup for backup in backups if backup.verified_by == "restore"]
     newest = restored[-1] if restored else None
     if newest is not None and 0 <= now - newest.manifest.taken <= patience.max_age:
         return newest
     found = f"{newest.manifest.id}, {_hours(now - newest.manifest.taken)} old" if newest else "none that was restored"
     raise SlipwayError(
-        f"no fresh backup, and a new one would take about {expected.seconds:.0f} s ({expected.basis}), which is longer than "
-        f"the {patience.seconds:.0f} s that a release waits for one",
+        f"no fresh backup, and {why}",
         obj=backups[-1].manifest.source.get("database", "database") if backups else "database",
         actual=found,
         wanted=f"one that was restored, at most {_hours(patience.max_age)} old",

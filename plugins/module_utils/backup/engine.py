@@ -70,7 +70,7 @@ class Engine(abc.ABC):
     """One kind of database, and one database of it."""
 
     name: t.ClassVar[str]
-    format: t.ClassVar[str]
+    format: str  # of new dumps; how an old one is to be read, it says itself
     floor: t.ClassVar[int]  # bytes below which a dump cannot be whole
 
     @abc.abstractmethod

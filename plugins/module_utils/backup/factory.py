@@ -10,27 +10,81 @@ import re
 import typing as t
 import urllib.parse
 
+from ..errors import SlipwayError
 from ..system import System
 from .engine import Engine
 from .store import Store
 
+if t.TYPE_CHECKING:
+    from .physical import PhysicalKeeper
+
 STATE = "backups"  # below the root: locks, and what a killed run leaves to put back
+
+MYSQL = ("mysql", "mariadb")  # one engine by both names
 
 Options = t.Mapping[str, t.Any]
 
 
 def engine(params: Options, url: str, system: System) -> Engine:
     """What O(engine) names."""
+    _expect_format(params)
     if params["engine"] == "sqlite":
         from .sqlite import SQLite
 
         return SQLite(url, system, scratch_dir=params["scratch_dir"])
+    closed = os.path.join(params["root"], STATE, f"{params['name']}.closed.json")
+    server = {"bin_dir": params["bin_dir"] or "", "scratch_dir": params["scratch_dir"], "closed_file": closed}
+    if params["engine"] in MYSQL:
+        from .mysql import MariaDB, MySQL
+
+        return {"mysql": MySQL, "mariadb": MariaDB}[params["engine"]](url, system, **server)
     from .postgresql import PostgreSQL
 
-    closed = os.path.join(params["root"], STATE, f"{params['name']}.closed.json")
-    return PostgreSQL(
-        url, system, bin_dir=params["bin_dir"] or "", scratch_dir=params["scratch_dir"], closed_file=closed
+    return PostgreSQL(url, system, **server, layout=params["format"], jobs=params["jobs"] or 0)
+
+
+def _expect_format(params: Options) -> None:
+    """:raises SlipwayError: C(bad_input)."""
+    if params["format"] != "custom" and params["engine"] != "postgresql":
+        raise SlipwayError(
+            f"{params['format']} is for PostgreSQL only",
+            obj="format",
+            actual=params["engine"],
+            remedy="Leave it out.",
+            cause="bad_input",
+        )
+    if params["jobs"] is not None and params["jobs"] < 1:
+        raise SlipwayError(
+            "too few", obj="jobs", actual=params["jobs"], wanted="1 or more", remedy="Correct it.", cause="bad_input"
+        )
+
+
+def physical(params: Options, url: str, system: System) -> PhysicalKeeper:
+    """The physical backups that O(physical) names."""
+    from .pgbackrest import Order, PgBackRest
+    from .physical import PhysicalKeeper
+    from .physical_records import Records
+    from .postgresql import PostgreSQL
+
+    given, live = params["physical"], engine(params, url, system)
+    if not isinstance(live, PostgreSQL):
+        raise SlipwayError(
+            "is for PostgreSQL only",
+            obj="physical",
+            actual=params["engine"],
+            remedy="Leave it out.",
+            cause="bad_input",
+        )
+    order = Order(
+        given["stanza"],
+        given.get("config") or "",
+        given.get("repo") or 0,
+        given.get("type") or "",
+        given.get("archive_timeout") or Order("").archive_timeout,
     )
+    records = Records(os.path.join(params["root"], STATE, f"{params['name']}.physical"), system)
+    release = (params["release"] or {}).get("id") or ""
+    return PhysicalKeeper(live, PgBackRest(order, system), records, system, release=release)
 
 
 def store(params: Options, system: System) -> Store:
@@ -63,6 +117,9 @@ def secrets_of(kind: str, url: str) -> set[str]:
     """
     if kind == "sqlite":
         return set()
+    if kind in MYSQL:
+        words = set(re.findall(r"://[^:/?#]*:([^/?#]+)@", url))
+        return {url, *words, *(urllib.parse.unquote(word) for word in words)}
     found = re.findall(r"""://[^:@/?#]*:([^\s?#]+)@|password=('(?:[^'\\]|\\.)*'|[^\s&]+)""", url)
     words = {form for pair in found for one in pair if one for form in (one, urllib.parse.unquote(one), one.strip("'"))}
     return {url, *words}

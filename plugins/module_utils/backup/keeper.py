@@ -15,7 +15,8 @@ from ..system import System
 from . import catalog, due, retention
 from .codec import Codec, Meter
 from .engine import Engine, Snapshot, Source
-from .model import DUMP, STRENGTH, Backup, Manifest, Part
+from .model import DUMP, STRENGTH, Backup, Manifest, Part, Point
+from .progress import Progress
 from .prover import Prover
 from .store import Store
 
@@ -37,12 +38,18 @@ class Order(t.NamedTuple):
 
 
 class Outcome(t.NamedTuple):
-    """What was done, or with check mode would be."""
+    """What was done, or with check mode would be.
+
+    :param point: a restore point that a release can be undone to.
+    :param why: it is a dump or a physical backup, in words, where there is a choice.
+    """
 
     changed: bool
     actions: list[str]
     backup: Backup | None
     backups: list[Backup]
+    point: Point | None = None
+    why: str = ""
 
 
 class Keeper:
@@ -51,11 +58,15 @@ class Keeper:
     :param engine: the database.
     :param store: where its backups are; whoever calls the methods that act holds the target's lock.
     :param codec: for new backups; old ones say themselves how they were made.
+    :param progress: where it is told how far a long run is.
     """
 
-    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, codec: Codec, system: System, progress: Progress | None = None
+    ) -> None:
         self._engine, self._store, self._codec, self._system = engine, store, codec, system
-        self._prover = Prover(engine, store, codec, system)
+        self._progress = progress or Progress("", system)
+        self._prover = Prover(engine, store, codec, system, self._progress)
         self._actions: list[str] = []
 
     # --- what is asked for
@@ -159,7 +170,8 @@ class Keeper:
         if not into and safety:
             self._prove(self._take(known, source), "read")
         started = self._system.monotonic()
-        dump = self._prover.content(backup, backup.manifest.parts[DUMP])
+        part = backup.manifest.parts[DUMP]
+        dump = self._progress.through("restored", part.plain_size, self._prover.content(backup, part))
         if not into:
             self._engine.discard(new)  # a killed run's, by its name
         self._engine.restore_beside(dump, backup.manifest.facts, new)
@@ -173,6 +185,10 @@ class Keeper:
     def list(self) -> Outcome:
         """Everything that is there; changes nothing."""
         return self._outcome(None, changed=False)
+
+    def forecast(self) -> due.Forecast:
+        """How long a backup of the database as it is now, and its restore, will take."""
+        return due.forecast(catalog.read(self._store).backups, self._engine.inspect().size)
 
     # --- how it is done
 
@@ -222,7 +238,7 @@ class Keeper:
         parts: dict[str, Part] = {}
         try:
             with self._engine.snapshot() as snapshot:
-                facts = self._dump(name, snapshot, parts)
+                facts = self._dump(name, snapshot, parts, expected_size(known, source))
                 position = snapshot.position
             manifest = Manifest(
                 id=name,
@@ -254,12 +270,12 @@ class Keeper:
         self._say(f"{backup.manifest.id} is good, by {by}{took}")
         return proven
 
-    def _dump(self, name: str, snapshot: Snapshot, parts: dict[str, Part]) -> dict[str, t.Any]:
+    def _dump(self, name: str, snapshot: Snapshot, parts: dict[str, Part], expected: int) -> dict[str, t.Any]:
         """Write all parts, while the facts are asked for beside it."""
         with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
             facts = pool.submit(snapshot.facts)
             try:
-                parts[DUMP] = self._put(name, DUMP, snapshot.dump())
+                parts[DUMP] = self._put(name, DUMP, self._progress.through("dumped", expected, snapshot.dump()))
             except BaseException:
                 snapshot.cancel()
                 raise
@@ -336,6 +352,13 @@ class Keeper:
 
 
 LEAST = 20  # a dump is hardly ever smaller than one part in so many of its database
+
+
+def expected_size(known: catalog.Catalog, source: Source) -> int:
+    """Bytes of the next dump: as many as the last one had of its database, else as the database has."""
+    newest = known.newest()
+    then = int(newest.manifest.source.get("size") or 0) if newest else 0
+    return source.size * newest.manifest.parts[DUMP].plain_size // then if newest and then else source.size
 
 
 def _major(version: str) -> int:

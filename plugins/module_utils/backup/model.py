@@ -86,6 +86,21 @@ class Proof(t.NamedTuple):
     problem: str = ""
 
 
+class Point(t.NamedTuple):
+    """A moment of a cluster that it can be brought back to, by a physical backup and the WAL up to there.
+
+    :param lsn: of the record in the WAL, and C(segment), the file of the WAL that has it.
+    :param at: seconds since the epoch.
+    :param backup: id of the newest backup then.
+    """
+
+    name: str
+    lsn: str
+    segment: str
+    at: float
+    backup: str
+
+
 class Backup(t.NamedTuple):
     """A backup of a target, as its store has it."""
 
@@ -112,7 +127,7 @@ class Backup(t.NamedTuple):
         return took[-1] if took else None
 
 
-def to_bytes(record: Manifest | Proof) -> bytes:
+def to_bytes(record: Manifest | Proof | Point) -> bytes:
     """A record with the checksum of itself."""
     content = record._asdict()
     if isinstance(record, Manifest):
@@ -133,6 +148,11 @@ def manifest_of(data: bytes, key: str) -> Manifest:
 def proof_of(data: bytes, key: str) -> Proof:
     """A proof as it was written; raises as RV(manifest_of)."""
     return Proof(**_content(data, key))
+
+
+def point_of(data: bytes, key: str) -> Point:
+    """A restore point as it was written; raises as RV(manifest_of)."""
+    return Point(**_content(data, key))
 
 
 def _content(data: bytes, key: str) -> dict[str, t.Any]:

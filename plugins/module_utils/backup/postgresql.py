@@ -15,14 +15,17 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from . import postgresql_facts
+from . import postgresql_directory, postgresql_facts
 from .engine import Engine, Facts, Scratch, Snapshot, Source
-from .pipeline import Chunks, Program, flow
+from .pipeline import Chunks, Program, flow, not_started
+from .scratch_place import place
 
 LOCK_WAIT = 60  # seconds that a dump waits for a lock on a table
 LONGEST = 63  # bytes of a name (PostgreSQL manual, C(NAMEDATALEN))
 CONNECT = 10  # seconds
 SECRETS = ("password", "sslpassword")  # of a connection string; never on a command line
+Wrapped = t.Callable[[Program], Program]
+ENCODING = {"client_encoding": "UTF8"}  # names are read in it, whatever the database's own is
 UNTIMED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
 
 
@@ -81,9 +84,8 @@ class Login:
         """
         options = f"{self.public.get('options', '')} {UNTIMED}".strip()
         try:
-            link = self._driver.connect(
-                **{"connect_timeout": CONNECT, "application_name": "slipway", **self._given, "options": options}
-            )
+            usual = {"connect_timeout": CONNECT, "application_name": "slipway"}
+            link = self._driver.connect(**{**usual, **self._given, **ENCODING, "options": options})
         except self._driver.OperationalError as error:
             raise _connect_error(str(error), self.where) from None
         link.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -96,11 +98,12 @@ class Login:
         if not self.password:
             yield dsn, {}
             return
-        with tempfile.NamedTemporaryFile("w", prefix="slipway-pgpass-", encoding="utf-8") as file:  # mode 0600
+        # A file without a name, mode 0600: whatever ends this process, it is gone with it.
+        with tempfile.TemporaryFile("w", encoding="utf-8") as file:
             escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
             file.write(f"*:*:*:*:{escaped}\n")
             file.flush()
-            yield dsn, {"PGPASSFILE": file.name}
+            yield dsn, {"PGPASSFILE": f"/proc/{os.getpid()}/fd/{file.fileno()}"}
 
 
 class PostgreSQL(Engine):
@@ -108,16 +111,29 @@ class PostgreSQL(Engine):
 
     :param url: connection string.
     :param bin_dir: directory of C(pg_dump) and the others; by default that of the oldest version that fits the server.
-    :param scratch_dir: where a throw-away server has its data.
+    :param scratch_dir: where a throw-away server has its data, and a dump in directory format its files.
     :param closed_file: where it is written down that a database is closed to connections while it is replaced.
+    :param layout: of new dumps, C(custom) or C(directory).
+    :param jobs: of dumps and restores in directory format; 0 for as many as there are processors.
     """
 
     name = "postgresql"
-    format = "custom"
     floor = 200
 
-    def __init__(self, url: str, system: System, *, bin_dir: str = "", scratch_dir: str, closed_file: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        system: System,
+        *,
+        bin_dir: str = "",
+        scratch_dir: str,
+        closed_file: str,
+        layout: str = "custom",
+        jobs: int = 0,
+    ) -> None:
         self.login = Login(url)
+        self.format = layout
+        self.jobs = jobs or postgresql_directory.processors()
         self.system = system
         self.scratch_dir = scratch_dir
         self.closed_file = closed_file
@@ -154,7 +170,10 @@ class PostgreSQL(Engine):
 
     def version(self, program: str) -> str:
         """What a program says of itself."""
-        said = self.system.run([program, "--version"], timeout=30).stdout
+        try:
+            said = self.system.run([program, "--version"], timeout=30).stdout
+        except OSError as error:
+            raise not_started(program, error) from None
         match = re.search(r"(\d+(?:\.\d+)*)", said)
         return match[1] if match else "0"
 
@@ -183,12 +202,14 @@ class PostgreSQL(Engine):
 
     @contextlib.contextmanager
     def snapshot(self) -> t.Iterator[Snapshot]:
-        with contextlib.closing(self.login.connect()) as link:
-            yield _Exported(self, link)
+        with contextlib.ExitStack() as places, contextlib.closing(self.login.connect()) as link:
+            with _told(self.login.where):
+                snapshot = _Exported(self, link, places)
+            yield snapshot
 
     def check(self, dump: Chunks) -> None:
-        for _line in flow([Program((self.program("pg_restore", "0"), "--file=-"))], dump):
-            pass
+        reads = Program((self.program("pg_restore", "0"), "--file=-"))
+        postgresql_directory.restore(reads, dump, self.scratch_dir)
 
     def scratch(self, server: str, facts: Facts, size: int) -> t.ContextManager[Scratch]:
         from .postgresql_scratch import throw_away
@@ -199,46 +220,70 @@ class PostgreSQL(Engine):
 class _Exported(Snapshot):
     """A snapshot that pg_dump and the questions share (PostgreSQL manual, "Snapshot Synchronization Functions")."""
 
-    def __init__(self, engine: PostgreSQL, link: t.Any) -> None:
+    def __init__(self, engine: PostgreSQL, link: t.Any, places: contextlib.ExitStack) -> None:
         self._engine = engine
+        self._places = places
         self._link = link
         self._server = version_of(link.server_version)
+        self._failed: SlipwayError | None = None
         with link.cursor() as cursor:
             cursor.execute("SELECT pg_export_snapshot()")
             self._id = str(cursor.fetchone()[0])
+            cursor.execute("SELECT pg_database_size(current_database())")
+            self._size = int(cursor.fetchone()[0])
             cursor.execute(
                 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END"
             )
             self.position = str(cursor.fetchone()[0])
 
     def dump(self) -> t.Iterator[bytes]:
-        return self._dump("--format=custom", "--compress=0")
+        if self._engine.format != postgresql_directory.FORMAT:
+            return self._blamed(self._dump("--format=custom", "--compress=0"))
+        # At once, so that nothing is written into a store where there is no room for it.
+        where = self._places.enter_context(place(self._engine.scratch_dir, self._size, "a dump"))
+        return self._blamed(postgresql_directory.dump(self._dump, self._engine.jobs, where))
+
+    def _blamed(self, dump: t.Iterator[bytes]) -> t.Iterator[bytes]:
+        try:
+            yield from dump
+        except SlipwayError:
+            if self._failed is not None:  # a snapshot ends with the transaction whose question failed
+                raise self._failed from None
+            raise
 
     def beside(self) -> dict[str, t.Iterator[bytes]]:
         """Roles and tablespaces are of the cluster, not of the database."""
-        with self._link.cursor() as cursor:
+        with _told(self._engine.login.where), self._link.cursor() as cursor:
             cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
             sees_passwords = bool(cursor.fetchone()[0])
         options = [] if sees_passwords else ["--no-role-passwords"]
         return {"globals.sql": self._run("pg_dumpall", "--globals-only", *options)}
 
     def facts(self) -> Facts:
-        return postgresql_facts.of_source(self._link, self._dump(*postgresql_facts.SCHEMA))
+        try:
+            with _told(self._engine.login.where):
+                return postgresql_facts.of_source(self._link, self._dump(*postgresql_facts.SCHEMA))
+        except SlipwayError as error:
+            self._failed = error
+            raise
 
     def cancel(self) -> None:
-        self._link.cancel()
+        with contextlib.suppress(_driver().Error):  # a server that is gone has nothing to cancel
+            self._link.cancel()
 
     def completed(self, facts: Facts) -> Facts:
-        return postgresql_facts.with_sequences_after(self._link, facts)
+        with _told(self._engine.login.where):
+            return postgresql_facts.with_sequences_after(self._link, facts)
 
-    def _dump(self, *options: str) -> t.Iterator[bytes]:
+    def _dump(self, *options: str, wrapped: Wrapped | None = None) -> t.Iterator[bytes]:
         wait = f"--lock-wait-timeout={LOCK_WAIT}s"
-        return self._run("pg_dump", f"--snapshot={self._id}", wait, *options)
+        return self._run("pg_dump", f"--snapshot={self._id}", wait, *options, wrapped=wrapped)
 
-    def _run(self, name: str, *options: str) -> t.Iterator[bytes]:
+    def _run(self, name: str, *options: str, wrapped: Wrapped | None = None) -> t.Iterator[bytes]:
         with self._engine.login.for_programs() as (dsn, env):
-            program = self._engine.program(name, self._server)
-            yield from flow([Program((program, "--no-password", *options, f"--dbname={dsn}"), env)])
+            path = self._engine.program(name, self._server)
+            program = Program((path, "--no-password", *options, f"--dbname={dsn}"), env)
+            yield from flow([wrapped(program) if wrapped else program])
 
 
 def version_of(number: int) -> str:
@@ -266,8 +311,30 @@ def _driver() -> t.Any:
     return psycopg2
 
 
+@contextlib.contextmanager
+def _told(where: t.Mapping[str, str]) -> t.Iterator[None]:
+    """What the driver raises of a question, in words."""
+    driver = _driver()
+    try:
+        yield
+    except driver.Error as error:
+        lost = isinstance(error, (driver.OperationalError, driver.InterfaceError))
+        lost = lost and (error.pgcode or "08")[:3] in (
+            "08",
+            "080",
+            "57P",
+        )  # the classes of SQLSTATE that end a connection
+        raise SlipwayError(
+            "the connection was lost" if lost else "does not answer a question about itself",
+            obj=f"{where['database']} on {where['host']}",
+            actual=" ".join(str(error).split()),
+            remedy="See the server's log, then run again; nothing was changed." if lost else "See the server's log.",
+            cause="connection_lost" if lost else "question_failed",
+        ) from None
+
+
 def _connect_error(said: str, where: t.Mapping[str, str]) -> SlipwayError:
-    login = re.search(r"authentication|password|pg_hba|role .* does not exist|permission", said)
+    login = re.search(r"authentication|password|pg_hba|role .* does not exist|permission|not permitted", said)
     return SlipwayError(
         "cannot log in" if login else "cannot be reached",
         obj=f"{where['database']} on {where['host']}",

@@ -16,7 +16,7 @@ import os
 import typing as t
 
 from ..errors import SlipwayError
-from . import postgresql_facts
+from . import postgresql_directory, postgresql_facts
 from .engine import Facts
 from .pipeline import Chunks, Program, flow
 
@@ -107,8 +107,8 @@ def _fill(engine: PostgreSQL, dump: Chunks, facts: Facts, name: str) -> None:
         restore = Program(
             (engine.program("pg_restore", server), "--exit-on-error", "--no-password", f"--dbname={dsn}"), env
         )
-        for _output in flow([restore], dump):
-            pass
+        jobs = postgresql_directory.in_jobs(engine)
+        postgresql_directory.restore(restore, dump, engine.scratch_dir, jobs)
         look = Program(
             (engine.program("pg_dump", server), "--no-password", *postgresql_facts.SCHEMA, f"--dbname={dsn}"), env
         )

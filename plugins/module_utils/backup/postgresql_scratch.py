@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
 import tempfile
 import typing as t
 
 from ..errors import SlipwayError
-from . import postgresql_facts
+from . import postgresql_directory, postgresql_facts
 from .engine import Facts, Scratch
 from .pipeline import Chunks, Program, flow
 from .scratch_place import place
@@ -29,6 +30,7 @@ OWNER = "postgres"  # the server refuses to run as root
 ADMIN = "slipway_scratch"
 READY = 60.0  # seconds until it must answer
 SOCKETS = "/tmp"  # noqa: S108  # a directory of its own in it: a socket's path has at most 107 bytes (unix(7))
+CONNECTIONS = 100  # at least: each brings room for locks, of which the dump of a large schema takes many
 FACTOR = 1.3  # room for indexes being built, of the source's size
 
 RESTORE = ("--exit-on-error", "--create", "--no-tablespaces")
@@ -53,10 +55,11 @@ def throw_away(engine: PostgreSQL, server: str, facts: Facts, size: int) -> t.It
 
     :raises SlipwayError: C(no_space), C(command_missing), C(scratch_failed).
     """
+    needed = int(size * FACTOR)
     with (
-        place(engine.scratch_dir, int(size * FACTOR)) as directory,
+        place(engine.scratch_dir, needed) as directory,
         place(SOCKETS, 0) as socket,
-        _Server(engine, server, directory, socket, facts) as scratch,
+        _Server(engine, server, directory, socket, facts, needed=needed) as scratch,
     ):
         yield scratch
 
@@ -64,8 +67,11 @@ def throw_away(engine: PostgreSQL, server: str, facts: Facts, size: int) -> t.It
 class _Server(Scratch):
     """The server, while its context lasts."""
 
-    def __init__(self, engine: PostgreSQL, server: str, directory: str, socket: str, facts: Facts) -> None:
+    def __init__(
+        self, engine: PostgreSQL, server: str, directory: str, socket: str, facts: Facts, *, needed: int
+    ) -> None:
         self._engine, self._directory, self._socket, self._facts = engine, directory, socket, facts
+        self._needed = needed  # bytes of the restored copy
         self._bin = os.path.dirname(engine.program("postgres", server))
         self._log: t.IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,8 +89,8 @@ class _Server(Scratch):
 
     def restore(self, dump: Chunks) -> None:
         program = Program((self._program("pg_restore"), *RESTORE, f"--dbname={self._dsn('postgres')}"))
-        for _output in flow([program], dump):
-            pass
+        jobs, scratch_dir = postgresql_directory.in_jobs(self._engine), self._engine.scratch_dir
+        postgresql_directory.restore(program, dump, scratch_dir, jobs, beside=self._needed)
 
     def differences(self, facts: Facts) -> list[str]:
         with contextlib.closing(self._connect(self._restored())) as link:
@@ -101,6 +107,7 @@ class _Server(Scratch):
 
     def _start(self) -> None:
         data = os.path.join(self._directory, "data")
+        self._expect_programs()
         if os.geteuid() == 0:
             owner = pwd.getpwnam(OWNER)
             for directory in (self._directory, self._socket):
@@ -109,6 +116,7 @@ class _Server(Scratch):
         for _output in flow([Program((*self._as_owner(), *initdb, "--encoding=UTF8", "--locale=C.UTF-8"))]):
             pass
         settings = {**SETTINGS, "unix_socket_directories": self._socket, "unix_socket_permissions": "0700"}
+        settings["max_connections"] = str(max(CONNECTIONS, self._engine.jobs + 10))
         if self._facts.get("preload"):
             settings["shared_preload_libraries"] = self._facts["preload"]
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -127,6 +135,17 @@ class _Server(Scratch):
             self._process.send_signal(3)  # SIGQUIT, immediate shutdown: nothing in it is worth keeping
             self._process.wait()
         self._log.close()
+
+    def _expect_programs(self) -> None:
+        """What starts them as another user names itself where one is missing."""
+        for path in (self._program("initdb"), self._program("postgres")):
+            if shutil.which(path) is None:
+                raise SlipwayError(
+                    "no such program",
+                    obj=path,
+                    remedy="Install the server's programs on this machine (Debian: postgresql), or verify by read.",
+                    cause="command_missing",
+                )
 
     def _as_owner(self) -> tuple[str, ...]:
         """Ends with this process, also where that is killed."""

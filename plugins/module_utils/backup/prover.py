@@ -13,6 +13,7 @@ from . import catalog
 from .codec import Codec, Meter
 from .engine import Engine
 from .model import DUMP, Backup, Part, Proof
+from .progress import Progress
 from .store import Store
 
 # Causes that say something about the backup, and not about the place where it was looked at.
@@ -25,8 +26,9 @@ class Prover:
     :param codec: has the identity that decrypts; how a backup is stored, it says itself.
     """
 
-    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System) -> None:
+    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System, progress: Progress) -> None:
         self._engine, self._store, self._codec, self._system = engine, store, codec, system
+        self._progress = progress
 
     def prove(self, backup: Backup, by: str) -> Backup:
         """Look at a backup, and write down what was found.
@@ -44,20 +46,24 @@ class Prover:
         return catalog.write_proof(self._store, backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
 
     def _read(self, backup: Backup) -> float:
-        for what, part in backup.manifest.parts.items():
-            content = self.content(backup, part)
-            if what == DUMP:
-                self._engine.check(content)
-            else:
-                for _chunk in content:
-                    pass
+        dump = backup.manifest.parts[DUMP]
+        self._engine.check(self._progress.through("read dump", dump.plain_size, self.content(backup, dump)))
+        self._read_beside(backup)
         return 0.0
+
+    def _read_beside(self, backup: Backup) -> None:
+        for what, part in backup.manifest.parts.items():
+            if what != DUMP:
+                for _chunk in self.content(backup, part):
+                    pass
 
     def _restore(self, backup: Backup) -> float:
         manifest = backup.manifest
+        self._read_beside(backup)  # no restore looks at it
         with self._engine.scratch(manifest.server, manifest.facts, int(manifest.source["size"])) as scratch:
             started = self._system.monotonic()
-            scratch.restore(self.content(backup, manifest.parts[DUMP]))
+            dump = manifest.parts[DUMP]
+            scratch.restore(self._progress.through("restored", dump.plain_size, self.content(backup, dump)))
             seconds = self._system.monotonic() - started
             found = scratch.differences(manifest.facts)
         if found:

@@ -18,19 +18,20 @@ PREFIX = "slipway-scratch-"
 
 
 @contextlib.contextmanager
-def place(parent: str, needed: int) -> t.Iterator[str]:
+def place(parent: str, needed: int, content: str = "a restored copy") -> t.Iterator[str]:
     """A directory of its own below another, gone with everything in it when the context ends.
 
     What killed ones have left there is removed first.
 
     :param needed: bytes that must be free.
+    :param content: what it is for, in words.
     :raises SlipwayError: C(no_space).
     """
     clear(parent)
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise SlipwayError(
-            "has no room for a restored copy",
+            f"has no room for {content}",
             obj=parent,
             actual=f"{free} bytes free",
             wanted=f"{needed} bytes",

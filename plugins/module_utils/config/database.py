@@ -11,7 +11,7 @@ import typing as t
 from ..masking import MASK, mask
 from .findings import Findings
 from .schema import APP_GROUP, DATABASE_GROUP, GROUPS
-from .schema_backup import BACKED_UP, OF_STORE
+from .schema_backup import OF_STORE
 from .suggest import closest
 
 _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^\s/]+)@")
@@ -26,8 +26,10 @@ def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]
     backup = (database or {}).get("backup")
     if database is None or not backup:
         return ""
-    _check_engine(database.get("engine"), findings)
-    _check_store(backup.get("store") or {}, findings)
+    _check_physical(backup, database.get("engine"), findings)
+    _check_format(backup, database.get("engine"), findings)
+    if backup.get("store") is not None or not backup.get("physical") or backup.get("method") == "logical":
+        _check_store(backup.get("store"), findings)
     machines = list(dict.fromkeys(machine for group in GROUPS for machine in groups.get(group, ())))
     default = next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
     host = str(backup.get("host") or default)
@@ -64,19 +66,41 @@ def masked_database(database: Database) -> Database:
     return {**database, "url": mask(url, []) if "://" in url else MASK}
 
 
-def _check_engine(engine: str | None, findings: Findings) -> None:
-    if engine is not None and engine not in BACKED_UP:
+def _check_physical(backup: t.Mapping[str, t.Any], engine: str | None, findings: Findings) -> None:
+    if backup.get("physical") and engine != "postgresql":
         findings.problem(
-            "slipway_database.backup",
-            "this version of the collection cannot back up this kind of database",
-            found=engine,
-            wanted=" or ".join(BACKED_UP),
-            remedy="Leave it out, and back the database up by other means.",
+            "slipway_database.backup.physical",
+            "is for PostgreSQL only",
+            found=str(engine),
+            wanted="postgresql",
+            remedy="Leave it out.",
+        )
+    if backup.get("method") == "physical" and not backup.get("physical"):
+        findings.problem(
+            "slipway_database.backup.physical",
+            "missing, so there are no physical backups for method: physical",
+            found="nothing",
+            wanted="a stanza of pgBackRest",
+            remedy="Write physical: {stanza: NAME}, or leave method out.",
         )
 
 
-def _check_store(store: t.Mapping[str, t.Any], findings: Findings) -> None:
+def _check_format(backup: t.Mapping[str, t.Any], engine: str | None, findings: Findings) -> None:
+    if backup.get("format") == "directory" and engine != "postgresql":
+        findings.problem(
+            "slipway_database.backup.format",
+            "directory is for PostgreSQL only",
+            found=str(engine),
+            wanted="postgresql",
+            remedy="Leave it out.",
+        )
+
+
+def _check_store(store: t.Mapping[str, t.Any] | None, findings: Findings) -> None:
     if any(problem.path.startswith(_STORE) for problem in findings.problems):
+        return
+    if store is None:
+        findings.problem(_STORE, "missing", remedy="Write where the backups are kept: {path: /var/backups/slipway}.")
         return
     kind = store.get("kind", "local")
     for name in OF_STORE.get(kind, ()):

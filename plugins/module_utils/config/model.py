@@ -71,6 +71,9 @@ class Config(t.TypedDict):
     backup: str  # what is restored
     restore_into: t.Optional[str]
     restore_over: t.Optional[str]
+    restore_dir: t.Optional[str]
+    restore_time: t.Optional[str]
+    restore_point: t.Optional[str]
     machines: dict[str, Machine]
     proxies: list[str]
     configuration_hash: str

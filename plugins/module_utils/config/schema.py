@@ -10,7 +10,7 @@ C(slipway_*) options of the roles' argument specifications from it.
 from __future__ import annotations
 
 from .option import Option, Pattern
-from .schema_backup import BACKUP, DATABASES, REASON
+from .schema_backup import BACKUP, DATABASES, REASON, RESTORE_INTO_DIRECTORY
 from .schema_service import HOST_NAME, NAME, PORT_HIGH, PORT_LOW, ROUTE_PATH, SECRET_NAME, SERVICE
 
 PREFIX = "slipway_"
@@ -346,6 +346,7 @@ _ONE_RUN = (
         roles=_BACKUPS,
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_over=shop",
     ),
+    *RESTORE_INTO_DIRECTORY,
     Option(
         "slipway_break_glass",
         "boolean",

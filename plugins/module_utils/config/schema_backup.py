@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from .option import Option, Pattern
 
+# Of each of which there is an engine that backs it up.
 DATABASES = ("postgresql", "mysql", "mariadb", "sqlite")
 # Each kind of store, and what it cannot do without.
 OF_STORE = {"local": ("path",), "s3": ("bucket",), "gcs": ("bucket",), "azure": ("bucket",)}
-BACKED_UP = ("postgresql", "sqlite")  # of which there is an engine
 REASON = Pattern(r"[^\x00-\x1f]*\S[^\x00-\x1f]{3,}", "a reason in one line")
 _ABSOLUTE = Pattern(r"/[^\0\n]*", "an absolute path")
 _WORD = Pattern(r"[^\s\0]+", "a word without spaces")
@@ -20,8 +20,8 @@ _CALENDAR = Pattern(r"[A-Za-z0-9*/:,.~ -]+", "a calendar event of systemd, such 
 _STORE = Option(
     "store",
     "section",
-    "Where the backups are kept. The platform and its environment have a place of their own in it.",
-    required=True,
+    "Where the backups are kept. The platform and its environment have a place of their own in it. Needed unless"
+    " C(physical) is all there is.",
     options=(
         Option(
             "kind",
@@ -95,6 +95,25 @@ _ENCRYPTION = Option(
     ),
 )
 
+_PHYSICAL = Option(
+    "physical",
+    "section",
+    "Backups of the whole PostgreSQL cluster by pgBackRest, whose stanza, archive and retention are its own. The timers take"
+    " these; a release leans on one that was restored, and makes a restore point to which it can be undone.",
+    options=(
+        Option("stanza", "string", "The stanza; it is there already.", required=True, pattern=_WORD),
+        Option("config", "string", "pgBackRest's configuration file; its own default.", pattern=_ABSOLUTE),
+        Option("repo", "integer", "Number of the repository; its own choice.", low=1),
+        Option(
+            "type",
+            "string",
+            "What the timer takes; pgBackRest's own default is C(incr), and C(full) where there is no full one.",
+            choices=("full", "diff", "incr"),
+        ),
+        Option("archive_timeout", "duration", "How long a file of the WAL may take into the archive.", default="60s"),
+    ),
+)
+
 BACKUP = Option(
     "backup",
     "section",
@@ -108,7 +127,30 @@ BACKUP = Option(
             " one of C(slipway_app).",
         ),
         _STORE,
+        _PHYSICAL,
+        Option(
+            "method",
+            "string",
+            "What a release goes by, where there is C(physical). C(auto) takes a dump while that and its restore fit into"
+            " C(in_release_max), by what earlier ones took, and else leans on a physical backup.",
+            default="auto",
+            choices=("auto", "logical", "physical"),
+        ),
         _RETENTION,
+        Option(
+            "format",
+            "string",
+            "Of new dumps of PostgreSQL. C(directory) is written and restored by several connections at once, and needs room"
+            " in C(scratch_dir) for the dump too.",
+            default="custom",
+            choices=("custom", "directory"),
+        ),
+        Option(
+            "jobs",
+            "integer",
+            "Connections for C(directory); by default as many as there are processors, at most 8.",
+            low=1,
+        ),
         _COMPRESSION,
         _ENCRYPTION,
         Option(
@@ -153,5 +195,39 @@ BACKUP = Option(
             pattern=_ABSOLUTE,
         ),
         Option("bin_dir", "string", "Directory of the database's programs.", pattern=_ABSOLUTE),
+    ),
+)
+
+_ROLES = ("database_backups",)
+
+# What the playbook restore is told about a physical backup.
+RESTORE_INTO_DIRECTORY = (
+    Option(
+        "slipway_restore_dir",
+        "string",
+        "The directory into which the playbook C(restore) restores a physical backup, as a cluster of its own.",
+        pattern=_ABSOLUTE,
+        identity=False,
+        roles=_ROLES,
+        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look",
+    ),
+    Option(
+        "slipway_restore_time",
+        "string",
+        "The moment to bring that cluster back to, with its offset from UTC. By default it is that just before the release"
+        " that C(slipway_backup) names, and else as late as can be.",
+        identity=False,
+        roles=_ROLES,
+        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look"
+        " -e \"slipway_restore_time='2026-11-24 03:15:00+00:00'\"",
+    ),
+    Option(
+        "slipway_restore_point",
+        "string",
+        "The restore point to bring it back to instead.",
+        identity=False,
+        roles=_ROLES,
+        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look"
+        " -e slipway_restore_point=slipway_1.4.2-20261124T031500Z-3fa9",
     ),
 )

@@ -167,13 +167,23 @@ DATABASE_BACKUP = Arguments(
             "choices": ["present", "absent", "verified", "restored", "recovered", "listed"],
             "default": "present",
         },
-        "engine": {"type": "str", "choices": ["postgresql", "sqlite"], "default": "postgresql"},
+        "engine": {"type": "str", "choices": ["postgresql", "mysql", "mariadb", "sqlite"], "default": "postgresql"},
         "name": {"type": "str", "required": True},
         "url": {"type": "str", "no_log": True},
         "here": {"type": "bool", "default": True},
+        "physical": {
+            "type": "dict",
+            "options": {
+                "stanza": {"type": "str", "required": True},
+                "config": {"type": "path"},
+                "repo": {"type": "int"},
+                "type": {"type": "str", "choices": ["full", "diff", "incr"]},
+                "archive_timeout": {"type": "float", "default": 60},
+            },
+        },
+        "method": {"type": "str", "choices": ["auto", "logical", "physical"], "default": "auto"},
         "store": {
             "type": "dict",
-            "required": True,
             "options": {
                 "kind": {"type": "str", "choices": ["local", "s3", "gcs", "azure"], "default": "local"},
                 "path": {"type": "path"},
@@ -192,10 +202,16 @@ DATABASE_BACKUP = Arguments(
         },
         "id": {"type": "str"},
         "into": {"type": "str"},
+        "into_dir": {"type": "path"},
+        "target_time": {"type": "str"},
+        "target_name": {"type": "str"},
+        "target_lsn": {"type": "str"},
         "confirm": {"type": "str"},
         "safety_backup": {"type": "bool", "default": True},
         "verify": {"type": "str", "choices": ["none", "read", "restore"], "default": "restore"},
         "max_age": {"type": "float", "default": 0},
+        "format": {"type": "str", "choices": ["custom", "directory"], "default": "custom"},
+        "jobs": {"type": "int"},
         "compression": {
             "type": "dict",
             "options": {

@@ -16,14 +16,19 @@ from ..backup.codec import Codec
 from ..backup.due import Patience
 from ..backup.keeper import Keeper, Order, Outcome
 from ..backup.model import Backup
+from ..backup.progress import Progress, path_of
 from ..backup.retention import Policy
 from ..errors import SlipwayError
 from ..masking import mask_all
 from ..state.machine import Machine, ReleaseToken
 from ..system import System
 
+if t.TYPE_CHECKING:
+    from ..backup.method import Either
+
 NOTE, WAIVED = "backup", "backup_waived"  # in the journal: what a release leans on, or that it leans on nothing
 NOTED = ("id", "taken", "verified_by", "restore_seconds", "size")
+POINTED = ("name", "lsn")  # of the restore point, where a release leans on a physical backup
 
 Params = dict[str, t.Any]
 
@@ -48,6 +53,8 @@ def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
     """Alone, or as the stage of a release, which writes down what the release leans on."""
     machine = machine_of(params, system)
     pinned = pins(machine, params["keep"]) if machine else []
+    if params["into_dir"] and not any(params[f"target_{what}"] for what in ("time", "name", "lsn")):
+        params = {**params, "target_name": point_of_release(machine, params["id"])}
     params = {**params, "pinned": [*params["pinned"], *pinned], "id": of_release(machine, params["id"])}
     if check or params["release"] is None:
         return gate(params, url, system, check)
@@ -65,7 +72,9 @@ def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
         if params["waive"]:
             step.note(WAIVED, why=params["waive"])
         if "backup" in result:
-            step.note(NOTE, **{key: result["backup"][key] for key in NOTED})
+            point = result.get("restore_point", {})
+            noted = {"restore_point": {key: point[key] for key in POINTED}} if point else {}
+            step.note(NOTE, **{key: result["backup"][key] for key in NOTED}, **noted)
     return result
 
 
@@ -99,16 +108,28 @@ def pins(machine: Machine, keep: int) -> list[str]:
 
 def of_release(machine: Machine | None, wanted: str | None) -> str | None:
     """The backup that a release was made on, where a release or its version is named instead of a backup."""
+    noted = note_of(machine, wanted)
+    return str(noted["id"]) if noted else wanted
+
+
+def point_of_release(machine: Machine | None, wanted: str | None) -> str | None:
+    """The restore point that was made before a release, where that or its version is named instead of a backup."""
+    return (note_of(machine, wanted).get("restore_point") or {}).get("name")
+
+
+def note_of(machine: Machine | None, wanted: str | None) -> dict[str, t.Any]:
+    """What the journal has of the backup of a release; empty where no such release leant on one."""
     for release in reversed(machine.read().journal.releases if machine and wanted else []):
-        noted = [note["id"] for note in release.notes if note["name"] == NOTE]
+        noted = [note for note in release.notes if note["name"] == NOTE]
         if noted and wanted in (release.id, release.about.get("version")):
-            return str(noted[-1])
-    return wanted
+            return dict(noted[-1])
+    return {}
 
 
 def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
     """What C(state) says, under the target's lock where something is changed."""
-    keeper = Keeper(factory.engine(params, url, system), factory.store(params, system), codec(params), system)
+    progress = Progress(path_of(params["name"]), system)
+    keeper = keeper_of(params, url, system, progress)
     if params["state"] == "listed":
         listed = keeper.list()
         return {**report(listed), "table": [line(backup, system.wall()) for backup in listed.backups]}
@@ -119,12 +140,36 @@ def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
         return recovered(keeper, lock, params, system, check)
     system.make_directory(os.path.dirname(lock))
     with system.flock(lock, timeout=params["lock_wait"]):
-        keeper.recover()
-        with remembered(keeper, params, url, system):
-            return report(ask(keeper, params, check=False))
+        try:
+            keeper.recover()
+            with remembered(keeper, params, url, system):
+                return report(ask(keeper, params, check=False))
+        finally:
+            progress.end()
 
 
-def recovered(keeper: Keeper, lock: str, params: Params, system: System, check: bool) -> dict[str, t.Any]:
+def keeper_of(params: Params, url: str, system: System, progress: Progress) -> Keeper | Either:
+    """The backups of the target: dumps, and where O(physical) names a stanza of pgBackRest, physical ones too."""
+    if not (params["store"] or params["physical"]):
+        raise SlipwayError(
+            "missing",
+            obj="store",
+            wanted="where the backups are kept, or physical",
+            remedy="Name a place with store, such as {path: /var/backups/slipway}.",
+            cause="bad_input",
+        )
+    dumps = None
+    if params["store"]:
+        engine, store = factory.engine(params, url, system), factory.store(params, system)
+        dumps = Keeper(engine, store, codec(params), system, progress)
+        if not params["physical"]:
+            return dumps
+    from ..backup.method import Either
+
+    return Either(dumps, factory.physical(params, url, system), params["method"])
+
+
+def recovered(keeper: Keeper | Either, lock: str, params: Params, system: System, check: bool) -> dict[str, t.Any]:
     """What a killed restore has left is put back, once it has ended."""
     if check or not os.path.exists(lock):
         return {"changed": False, "actions": []}
@@ -134,7 +179,7 @@ def recovered(keeper: Keeper, lock: str, params: Params, system: System, check: 
 
 
 @contextlib.contextmanager
-def remembered(keeper: Keeper, params: Params, url: str, system: System) -> t.Iterator[None]:
+def remembered(keeper: Keeper | Either, params: Params, url: str, system: System) -> t.Iterator[None]:
     """How fresh the backups are when this ends, for those who do not ask the store."""
     problem = ""
     try:
@@ -149,7 +194,7 @@ def remembered(keeper: Keeper, params: Params, url: str, system: System) -> t.It
                 freshness.write(system, os.path.join(params["root"], factory.STATE), params["name"], known)
 
 
-def ask(keeper: Keeper, params: Params, *, check: bool) -> Outcome:
+def ask(keeper: Keeper | Either, params: Params, *, check: bool) -> Outcome:
     """One state, one question."""
     if params["state"] == "present":
         policy = Policy(**{name: value for name, value in (params["retention"] or {}).items() if value is not None})
@@ -157,10 +202,28 @@ def ask(keeper: Keeper, params: Params, *, check: bool) -> Outcome:
         return keeper.present(order, check=check)
     if params["state"] == "verified":
         return keeper.verified(params["id"], params["verify"], params["max_age"], check=check)
+    if params["state"] == "restored" and params["into_dir"]:
+        return into_directory(keeper, params, check=check)
     if params["state"] == "restored":
         into, confirm = params["into"] or "", params["confirm"] or ""
         return keeper.restored(params["id"], into, confirm=confirm, safety=params["safety_backup"], check=check)
     return keeper.absent(params["id"], params["pinned"], check=check)
+
+
+def into_directory(keeper: Keeper | Either, params: Params, *, check: bool) -> Outcome:
+    """A physical backup as a cluster of its own."""
+    if isinstance(keeper, Keeper):
+        raise SlipwayError(
+            "is for physical backups",
+            obj="into_dir",
+            actual="only dumps",
+            remedy="Name the stanza of pgBackRest with physical, or a database with into.",
+            cause="bad_input",
+        )
+    from ..backup.physical_restore import Target
+
+    moments = (params[f"target_{what}"] or "" for what in ("time", "name", "lsn"))
+    return keeper.restored_into(params["id"], Target(params["into_dir"].rstrip("/"), *moments), check=check)
 
 
 def patience(params: Params) -> Patience | None:
@@ -197,6 +260,10 @@ def report(outcome: Outcome) -> dict[str, t.Any]:
         "actions": outcome.actions,
         "backups": [described(backup) for backup in outcome.backups],
     }
+    if outcome.why:
+        result["why"] = outcome.why
+    if outcome.point is not None:
+        result["restore_point"] = outcome.point._asdict()
     if outcome.backup is not None:
         result["backup"] = described(outcome.backup)
     return result

@@ -31,11 +31,11 @@ def launch(launcher: str, words: list[str]) -> None:
         return
     status = hand_over(path) if release else None
     if status is not None:
-        sys.exit(status)
+        raise SystemExit(status)
     try:
         from .entry import main
     except Exception:
-        sys.exit(UNUSABLE)
+        raise SystemExit(UNUSABLE) from None
     last = main()
     if release and not last:
         leave_behind(launcher, release)
@@ -81,7 +81,7 @@ def leave_behind(launcher: str, release: str) -> None:
     """Start the process that stays, with nothing of this one."""
     import subprocess
 
-    subprocess.Popen(
+    subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
         [sys.executable, launcher, STAY, release],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.config.schema_backup import DATABASES
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.config.sites import (
     config,
     inventory,
@@ -67,6 +69,14 @@ def test_to_begin_with_backups_is_no_release_of_what_runs():
             {"store": {"kind": "s3", "bucket": "b", "endpoint": "host"}},
             "slipway_database.backup.store.endpoint: cannot be",
         ),
+        (
+            {"store": None, "physical": {"stanza": "shop"}, "method": "logical"},
+            "slipway_database.backup.store: missing",
+        ),
+        ({"physical": {}}, "slipway_database.backup.physical.stanza: missing"),
+        ({"physical": {"stanza": "shop", "type": "half"}}, "slipway_database.backup.physical.type: cannot be used"),
+        ({"physical": {"stanza": "shop", "config": "here"}}, "slipway_database.backup.physical.config: cannot be used"),
+        ({"method": "physical"}, "slipway_database.backup.physical: missing, so there are no physical backups"),
         ({"retention": {"count": 3}}, "slipway_database.backup.retention.count: unknown"),
         ({"encryption": {"identity": "/key"}}, "slipway_database.backup.encryption.recipients: missing"),
         (
@@ -83,10 +93,31 @@ def test_mistakes_are_named_before_anything_is_touched(changes, said):
     assert found.startswith(said)
 
 
-def test_a_kind_of_database_without_an_engine_is_refused_only_where_it_is_to_be_backed_up():
-    assert config(site(database={**DATABASE, "engine": "mysql"}))["database"]["engine"] == "mysql"
-    (found,) = problems(site(database={**database(), "engine": "mysql"}))
-    assert found.startswith("slipway_database.backup: this version of the collection cannot back up")
+@pytest.mark.parametrize("engine", DATABASES)
+def test_each_kind_of_database_can_be_backed_up(engine):
+    assert engine in DATABASE_BACKUP.options["engine"]["choices"]
+    found = config(site(database={**database(), "engine": engine, "url": f"{engine}://u:p@h/shop"}))
+    assert found["database"]["engine"] == engine and found["database"]["backup"]["host"]
+
+
+def test_physical_backups_need_no_place_for_dumps():
+    found = config(site(database={**DATABASE, "backup": {"physical": {"stanza": "shop"}}}))["database"]["backup"]
+    assert (found["physical"]["stanza"], found["physical"]["archive_timeout"]) == ("shop", 60)
+    assert (found["method"], found.get("store")) == ("auto", None)
+
+
+def test_physical_backups_are_for_postgresql():
+    site_of_sqlite = {"engine": "sqlite", "url": "/srv/shop.db", "backup": {**BACKUP, "physical": {"stanza": "shop"}}}
+    (found,) = problems(site(database=site_of_sqlite))
+    assert found.startswith("slipway_database.backup.physical: is for PostgreSQL only")
+
+
+def test_dumps_by_several_jobs_are_for_postgresql():
+    several = {**BACKUP, "format": "directory", "jobs": 4}
+    found = config(site(database={**DATABASE, "backup": several}))["database"]["backup"]
+    assert (found["format"], found["jobs"]) == ("directory", 4)
+    (said,) = problems(site(database={"engine": "sqlite", "url": "/srv/shop.db", "backup": several}))
+    assert said.startswith("slipway_database.backup.format: directory is for PostgreSQL only")
 
 
 def test_the_path_of_a_file_is_no_secret():
