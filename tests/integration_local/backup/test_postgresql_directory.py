@@ -16,9 +16,12 @@ import tarfile
 import typing as t
 
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.backup import factory
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.codec import Codec
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.model import Backup
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 from .conftest import BIN, Replica, Server
 from .target import Target
@@ -315,3 +318,13 @@ def test_a_tar_with_a_way_out_restores_to_nothing(target: Target) -> None:
             scratch.restore([stored])
         with pytest.raises(SlipwayError, match="has a member that"):
             target.engine.check([stored])
+
+
+def test_the_options_reach_the_engine() -> None:
+    given = {name: option.get("default") for name, option in DATABASE_BACKUP.options.items()}
+    given.update(name="shop", root="/nowhere")
+    chosen = t.cast(t.Any, factory.engine({**given, "format": "directory", "jobs": 3}, "dbname=x", System()))
+    assert (chosen.format, chosen.jobs) == ("directory", 3)
+    default = t.cast(t.Any, factory.engine(given, "dbname=x", System()))
+    assert default.format == "custom"
+    assert 1 <= default.jobs <= 8

@@ -182,14 +182,6 @@ def options(**given: t.Any) -> dict[str, t.Any]:
     return {**defaults, "name": "shop", "root": "/nowhere", **given}
 
 
-def test_the_options_reach_the_engine() -> None:
-    engine = factory.engine(options(format="directory", jobs=3), "dbname=x", System())
-    assert (engine.format, engine.jobs) == ("directory", 3)  # type: ignore[attr-defined]
-    engine = factory.engine(options(), "dbname=x", System())
-    assert engine.format == "custom"
-    assert 1 <= engine.jobs <= 8  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(
     "given, said",
     [
