@@ -9,6 +9,7 @@ name), C(machine) (for C(ok)), C(how): C(kill) the process group, C(kill_all) wi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -53,7 +54,8 @@ class CallbackModule(CallbackBase):
             return
         if point["how"] == "kill_all":
             for pid in descendants(os.getpid()):
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # a fork that has just ended by itself
+                    os.kill(pid, signal.SIGKILL)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
