@@ -28,10 +28,12 @@ ids=$(docker ps -aq --filter label=slipway.platform)
 [ -z "$ids" ] || docker inspect $ids
 """
 
-# Files by content and time, containers by state, weights by the proxy's own word.
+# Files by content and time, containers by state, weights by the proxy's own word. In the directories of the engines the
+# process that stays for a release has its socket, and takes it away when it ends.
 _SNAPSHOT = r"""
 for directory in /var/lib/slipway /etc/haproxy /etc/nginx /run/haproxy; do
-  [ -e $directory ] && find $directory \( -type f -o -type d \) ! -name '*.lock' -printf '%p %m %U %s %T@\n' | sort
+  [ -e $directory ] && find $directory \( -type f -o -type d \) ! -name '*.lock' ! \( -type d -path '*/slipway/engine/*' \) \
+    -printf '%p %m %U %s %T@\n' | sort
 done
 docker ps -a --no-trunc --format '{{.ID}} {{.Names}} {{.Image}}'
 docker ps -aq | xargs -r docker inspect --format \
