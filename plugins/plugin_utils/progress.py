@@ -60,6 +60,7 @@ def reader(connection: t.Any, path: str) -> t.Callable[[], str]:
         beside = copy.copy(connection)
         beside.become = None
         status, output, _error = beside.exec_command(f"cat {shlex.quote(path)} 2>/dev/null", sudoable=False)
-        return bytes(output).decode(errors="replace").strip()[:200] if status == 0 else ""
+        text = bytes(output).decode(errors="replace").strip()[:200] if status == 0 else ""
+        return "".join(letter for letter in text if letter.isprintable())  # a machine sends a terminal no commands
 
     return read

@@ -45,12 +45,12 @@ def test_a_look_that_fails_stops_neither_the_task_nor_the_looking():
 class Connection:
     """An SSH connection whose task acts as root."""
 
-    def __init__(self, status=0):
-        self.become, self.status, self.asked = "sudo", status, []
+    def __init__(self, status=0, output=b"dumped: 1 of 4\n"):
+        self.become, self.status, self.output, self.asked = "sudo", status, output, []
 
     def exec_command(self, command, in_data=None, sudoable=True):
         self.asked.append((command, self.become, sudoable))
-        return self.status, b"dumped: 1 of 4\n", b""
+        return self.status, self.output, b""
 
 
 def test_the_file_is_read_beside_the_task_and_without_its_rights():
@@ -62,3 +62,7 @@ def test_the_file_is_read_beside_the_task_and_without_its_rights():
 
 def test_a_file_that_is_not_there_says_nothing():
     assert reader(Connection(status=1), "/run/slipway/shop.progress")() == ""
+
+
+def test_a_machine_cannot_send_commands_to_the_terminal():
+    assert reader(Connection(output=b"\x1b[2Jgone\r\n"), "/run/slipway/shop.progress")() == "[2Jgone"
