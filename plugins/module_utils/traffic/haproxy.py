@@ -25,7 +25,7 @@ from .processes import Processes
 from .weights import kept_weights, live_side, shares, wanted_weights
 
 LOCK_SECONDS = 60.0
-POLL = 0.05
+POLL = 0.02
 YOUNG = 2  # seconds of uptime in which a check's result may still be one that the state file told
 
 

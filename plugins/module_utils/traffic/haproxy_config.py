@@ -140,7 +140,9 @@ def _backend(traffic: Traffic, service: Service, weights: Weights, state_directo
         f" hdr {quoted(name)} {_format(value)}" for name, value in health.headers
     )
     yield f"    http-check expect status {','.join(map(str, health.status)) or '100-599'}"
-    yield "    default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1"
+    # Not more often where a server is down: a check that meets a container in the instant of its start loses its first
+    # packet, is answered after a second (TCP's first retransmission), and the gate waits for it; none ends earlier.
+    yield "    default-server check inter 500ms fastinter 200ms downinter 500ms fall 2 rise 1"
     for server in service.servers:
         address, weight = f"{_address(server.address)}:{server.port}", weights.get(server.key, 0)
         unchecked = " no-check" if server.key in traffic.unchecked else ""
