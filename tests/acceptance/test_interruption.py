@@ -30,7 +30,7 @@ from .interruption import (
     ports_refused,
 )
 
-pytestmark = pytest.mark.sample(4)
+pytestmark = pytest.mark.sample(3)
 
 HOWS = ("kill", "kill_all")
 VARIANTS = ("same", "other", "added", "settings", "secrets", "newer")

@@ -23,6 +23,7 @@ PLAY = """
 VERSION = ("-e", "slipway_version=1.1.0")
 
 
+@pytest.mark.sample(2, of="options")
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -47,6 +48,7 @@ def test_a_release_of_which_everything_would_be_skipped_does_not_look_like_a_suc
     check.untouched(before, live.snapshot())
 
 
+@pytest.mark.sample(1, of="starts")
 @pytest.mark.parametrize(
     "task", ["Decide what this run does", "Take the lock on every machine", "Verdict of lock", "Do what was planned"]
 )
@@ -57,6 +59,7 @@ def test_a_start_behind_the_plan_touches_nothing(live: Fleet, task: str) -> None
     check.untouched(before, live.snapshot())
 
 
+@pytest.mark.sample(1, of="plays")
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -72,22 +72,19 @@ def test_under_ansible_runner(one: Fleet, version: str, tmp_path: Path) -> None:
     check.all_on(one, version)
 
 
-@pytest.mark.parametrize("core", ["oldest", "newest"])
-def test_on_the_oldest_and_the_newest_ansible_core(one: Fleet, version: str, core: str) -> None:
-    """What meta/runtime.yml promises, from its lower end to the newest that the Pythons here allow."""
-    directory = environment("core216", "3.11") if core == "oldest" else newest()
-    said = command(directory / "ansible-playbook", "--version").split("]")[0]
-    print(said)
-    check.succeeded(one.deploy(version, PATH=search_path(directory)))
+def test_on_the_newest_ansible_core(one: Fleet, version: str) -> None:
+    """The newest that the Pythons here allow."""
+    path = search_path(newest())
+    check.succeeded(one.deploy(version, PATH=path))
     check.all_on(one, version)
-    again = one.deploy(version, PATH=search_path(directory))
+    again = one.deploy(version, PATH=path)
     assert (again.rc, again.changed) == (0, 0), again.output
 
 
 def test_the_oldest_ansible_core_finishes_an_interrupted_release_and_puts_a_broken_one_back(
     one: Fleet, version: str
 ) -> None:
-    """The parts of a run that depend on what was found are included by name, which 2.16 does in its own way."""
+    """The lower end of what meta/runtime.yml promises; it includes parts of a run by name in its own way."""
     oldest = search_path(environment("core216", "3.11"))
     live = OTHER[version]
     with cut(one, Point("shift", "begin"), version):
@@ -99,6 +96,8 @@ def test_the_oldest_ansible_core_finishes_an_interrupted_release_and_puts_a_brok
     check.refused(one.deploy("1.2.0", "-e", "slipway_allow_bad=true", PATH=oldest), "1.2.0 was refused")
     check.all_on(one, live)
     check.succeeded(one.deploy(version, PATH=oldest))
+    again = one.deploy(version, PATH=oldest)
+    assert (again.rc, again.changed) == (0, 0), again.output
 
 
 def newest() -> Path:
