@@ -34,8 +34,9 @@ local: environment ## Engines against real proxies and a real Docker Engine of t
 	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zabbix-server-pgsql zstd age
 	@tools/bootstrap.sh npm azurite@3.35.0
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
+	@tools/bootstrap.sh maven flyway
 	@$(RUN)/python -m tests.lab engine
-	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
+	@$(RUN)/python -m pytest -q -n 3 --dist loadfile tests/integration_local tests/lab
 
 packaging: ## The built tarball, installed into an empty directory; what must not be in the repository
 	@tools/bootstrap.sh venv packaging requirements/packaging.txt
@@ -56,7 +57,7 @@ changelog: ## Bring CHANGELOG.rst and changelogs/changelog.yaml up to date with 
 	@PATH="$(CURDIR)/.venv-lint/bin:$$PATH" antsibull-changelog release --refresh --reload-plugins --update-existing
 
 bench: environment ## The table of figures in docs/
-	@tools/bootstrap.sh packages debootstrap wrk postgresql zstd
+	@tools/bootstrap.sh packages debootstrap wrk postgresql pgbackrest zstd
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
 
 soak: environment ## The matrices whole, of the local tests and of the acceptance tests (hours)

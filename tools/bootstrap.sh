@@ -8,6 +8,7 @@
 #   tools/bootstrap.sh packages NAME…       distribution packages; none of their services is started
 #   tools/bootstrap.sh npm PACKAGE@VERSION  a tool of Node.js, in .cache/tools/node_modules
 #   tools/bootstrap.sh go PACKAGE@VERSION   a tool written in Go, in .cache/tools/bin
+#   tools/bootstrap.sh maven NAME           the jars that requirements/NAME.txt pins, in .cache/tools/NAME
 #   tools/bootstrap.sh python VERSION…      prints the first of these Pythons that is here, or fails
 # SLIPWAY_PYTHON names the interpreter for venv; without it the first of 3.11, 3.12, 3.13 that is here.
 set -euo pipefail
@@ -140,6 +141,26 @@ make_go() {
   note_tool "$name" "$1"
 }
 
+# One project of no code, so that all jars come in one run; what they depend on comes only if it is pinned too.
+make_maven() {
+  local name=$1 list=requirements/$1.txt directory=.cache/tools/$1 stamp project artifact sum group version
+  stamp=$(sha256sum "$list")
+  have_tool "$name" "$stamp" && return
+  install_commands java default-jre-headless mvn maven
+  rm -rf "$directory"
+  mkdir -p "$directory"
+  project='<project><modelVersion>4.0.0</modelVersion><groupId>x</groupId><artifactId>x</artifactId><version>1</version><dependencies>'
+  while read -r artifact sum; do
+    IFS=: read -r group artifact version <<<"$artifact"
+    project+="<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
+    printf '%s  %s\n' "$sum" "$directory/$artifact-$version.jar" >>"$directory/sums"
+  done < <(grep -v '^#' "$list")
+  printf '%s</dependencies></project>' "$project" >"$directory/pom.xml"
+  quietly "Installing $name" mvn -q -B -f "$directory/pom.xml" dependency:copy-dependencies -DexcludeTransitive=true -DoutputDirectory="$PWD/$directory"
+  sha256sum --quiet -c "$directory/sums"
+  note_tool "$name" "$stamp"
+}
+
 # Pairs of a command and the package that has it: a machine may have the command from elsewhere.
 install_commands() {
   while [ $# -gt 1 ]; do
@@ -151,8 +172,9 @@ install_commands() {
 case ${1:-} in
   npm) shift && make_npm "$@" ;;
   go) shift && make_go "$@" ;;
+  maven) shift && make_maven "$@" ;;
   venv) shift && make_venv "$@" ;;
   packages) shift && install_packages "$@" ;;
   python) shift && find_python "$@" ;;
-  *) sed -n '6,12s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '6,13s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

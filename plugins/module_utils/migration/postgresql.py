@@ -1,0 +1,189 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL, as a migration needs it (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import re
+import typing as t
+
+from ..errors import SlipwayError
+from .database import Database, RefusedError
+
+# Flyway's own number, so that both keep each other out: the letters of its name, plus Java's hash of the table's name
+# (flyway-database-postgresql, C(PostgreSQLAdvisoryLockTemplate)).
+FLYWAY = int.from_bytes(b"Flyway", "big")
+POLL = (0.02, 0.5)  # seconds between two tries to get the lock, at first and at most
+LOCK_NOT_AVAILABLE = "55P03"
+DEADLOCK = "40P01"
+
+
+class PostgreSQL(Database):
+    """See RV(Database)."""
+
+    dialect = "postgresql"
+
+    def prepare(self) -> None:
+        self._link.autocommit = True
+        settings = self.settings
+        self.run(f"SET lock_timeout = {round(settings.lock_timeout * 1000)}")
+        self.run(f"SET statement_timeout = {round(settings.statement_timeout * 1000)}")
+        self.run("SET client_encoding = 'UTF8'")
+        self._connected()
+
+    def _connected(self) -> None:
+        """Once for each connection, after its settings."""
+        if self.settings.schema:
+            self.run(f"SET search_path = {self.quoted(self.settings.schema)}")
+
+    def quoted(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def own_schema(self) -> str:
+        found = self.run("SELECT current_schema()")[0][0]
+        if found is None:
+            raise SlipwayError(
+                "no schema to work in: none of its search_path exists",
+                obj=self.facts()["database"],
+                actual=self.run("SHOW search_path")[0][0],
+                remedy="Create the schema, or name another one with schema.",
+                cause="bad_input",
+            )
+        return str(found)
+
+    def tables(self) -> set[str]:
+        question = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p')"
+        return {str(name) for (name,) in self.run(question, self.quoted(self.schema))}
+
+    def definition(self) -> list[str]:
+        table, name = self.table, self.settings.table
+        return [
+            f'CREATE TABLE {table} ("installed_rank" INT NOT NULL, "version" VARCHAR(50), "description" VARCHAR(200) NOT NULL,'
+            ' "type" VARCHAR(20) NOT NULL, "script" VARCHAR(1000) NOT NULL, "checksum" INTEGER,'
+            ' "installed_by" VARCHAR(100) NOT NULL, "installed_on" TIMESTAMP NOT NULL DEFAULT now(),'
+            ' "execution_time" INTEGER NOT NULL, "success" BOOLEAN NOT NULL)',
+            f'ALTER TABLE {table} ADD CONSTRAINT {self.quoted(name + "_pk")} PRIMARY KEY ("installed_rank")',
+            f'CREATE INDEX {self.quoted(name + "_s_idx")} ON {table} ("success")',
+        ]
+
+    @contextlib.contextmanager
+    def lock(self, wait: float) -> t.Iterator[int]:
+        """On a connection of its own that is otherwise idle, and polled.
+
+        A transaction that holds it, or a session that waits for it inside a statement, has a snapshot for which
+        C(CREATE INDEX CONCURRENTLY) of the one at work would wait for ever.
+        """
+        other = self._connect()
+        try:
+            other.autocommit = True
+            yield self._acquire(other, wait)
+        finally:
+            with contextlib.suppress(Exception):  # the lock ends with its connection, whatever happens to it
+                other.close()
+
+    def _acquire(self, other: t.Any, wait: float) -> int:
+        number, began, pause = self.number(), self.system.monotonic(), POLL[0]
+        with contextlib.closing(other.cursor()) as cursor:
+            while True:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (number,))
+                if cursor.fetchone()[0]:
+                    return round((self.system.monotonic() - began) * 1000)
+                left = wait - (self.system.monotonic() - began)
+                if left <= 0:
+                    raise self._held(cursor, number, wait)
+                self.system.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311  # no secret
+                pause = min(pause * 2, POLL[1])
+
+    def _held(self, cursor: t.Any, number: int, wait: float) -> SlipwayError:
+        cursor.execute(
+            "SELECT a.pid, coalesce(host(a.client_addr), 'this machine'), a.usename, a.application_name, a.backend_start"
+            " FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
+            " AND l.objsubid = 1 AND (l.classid::bigint << 32) + l.objid::bigint = %s",
+            (number,),
+        )
+        found = cursor.fetchone()
+        who = (
+            f"process {found[0]} of {found[2]} from {found[1]} ({found[3]}), since {found[4]}"
+            if found
+            else "nobody now"
+        )
+        return SlipwayError(
+            "somebody else is migrating it",
+            obj=f"{self.schema} of {self.facts()['database']}",
+            actual=who,
+            wanted=f"the lock within {wait:g} s",
+            remedy="Wait for the other run; its lock ends with its connection.",
+            cause="lock_held",
+        )
+
+    def number(self) -> int:
+        """Of the advisory lock."""
+        return FLYWAY + java_hash(self.table)
+
+    def copy(self, statement: str, data: t.Iterable[str]) -> None:
+        try:
+            with contextlib.closing(self.link.cursor()) as cursor:
+                cursor.copy_expert(statement, io.StringIO("".join(data)))
+        except Exception as error:
+            told = self.refused(error)
+            if told is None:
+                raise
+            raise told from None
+
+    def refused(self, error: Exception) -> RefusedError | None:
+        code = getattr(error, "pgcode", None)
+        diagnosis = getattr(error, "diag", None)
+        if diagnosis is None:
+            return None
+        parts = [diagnosis.message_primary or str(error).strip(), diagnosis.message_detail, diagnosis.message_hint]
+        said = " ".join(part for part in parts if part)
+        return RefusedError(
+            said,
+            code or "",
+            lock=code in (LOCK_NOT_AVAILABLE, DEADLOCK),
+            position=int(diagnosis.statement_position or 0),
+        )
+
+    def facts(self) -> dict[str, str]:
+        user, database = self.run("SELECT current_user, current_database()")[0]
+        return {"user": str(user), "database": str(database)}
+
+    def clear_the_way(self, statement: str) -> None:
+        """Of an index that did not end well, or C(IF NOT EXISTS) would be content with it (PostgreSQL manual, "CREATE INDEX",
+        "Building Indexes Concurrently")."""
+        match = _CONCURRENT.match(statement)
+        if match is None:
+            return
+        question = (
+            "SELECT n.nspname, c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t"
+            " ON t.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT i.indisvalid"
+            " AND c.relname = %s AND t.oid = to_regclass(%s)"
+        )
+        for schema, index in self.run(question, _folded(match["index"]), match["table"]):
+            self.run(f"DROP INDEX CONCURRENTLY {self.quoted(schema)}.{self.quoted(index)}")
+
+
+_NAME = r'(?:"(?:[^"]|"")+"|[^\s."(]+)'
+_CONCURRENT = re.compile(
+    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<index>{_NAME})"
+    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
+    re.IGNORECASE,
+)
+
+
+def _folded(name: str) -> str:
+    """As the catalogue has it (PostgreSQL manual, "Identifiers and Key Words")."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+def java_hash(text: str) -> int:
+    """C(String.hashCode()) (Java SE API, C(java.lang.String)): a signed number of 32 bits."""
+    number = 0
+    units = text.encode("utf-16-be")
+    for index in range(0, len(units), 2):
+        number = (number * 31 + int.from_bytes(units[index : index + 2], "big")) & 0xFFFFFFFF
+    return number - (1 << 32) if number >= 1 << 31 else number

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The migration files of one version of a program (private to the collection)."""
+
+from __future__ import annotations
+
+import functools
+import os
+import typing as t
+
+from ..errors import SlipwayError
+from . import model, names, source
+from .checksum import checksum
+from .conf import Conf, Notes, in_transaction, read_conf, read_notes
+from .model import Migration
+from .names import CONF, FileName
+from .placeholders import Placeholders
+from .split import expect_uncontrolled, split, transactional
+from .splitter import Statement
+
+
+class Reader(t.NamedTuple):
+    """How files are read.
+
+    :param dialect: of SQL.
+    :param server: major version of PostgreSQL.
+    """
+
+    dialect: str
+    placeholders: Placeholders
+    encoding: str = "UTF-8"
+    server: int = 15
+
+
+class Script:
+    """One file. What is in it is read when it is first asked for.
+
+    :param path: of the file.
+    """
+
+    def __init__(self, name: FileName, path: str, reader: Reader) -> None:
+        self.name = name
+        self.path = path
+        self._reader = reader
+
+    @functools.cached_property
+    def conf(self) -> Conf:
+        """What the file beside it says."""
+        path = self.path + CONF
+        return read_conf(source.read(path), self.name.script + CONF) if os.path.exists(path) else Conf()
+
+    @functools.cached_property
+    def notes(self) -> Notes:
+        """What is written above its first statement."""
+        return read_notes(self._raw(), self.name.script)
+
+    @functools.cached_property
+    def checksum(self) -> int:
+        """As the history has it."""
+        return checksum(self.pieces() if self.name.kind == model.REPEATABLE else self._raw())
+
+    def has(self, recorded: int | None) -> bool:
+        """Whether a checksum of the history is this file's; that of a repeatable one may be of before its placeholders."""
+        if recorded == self.checksum:
+            return True
+        return self.name.kind == model.REPEATABLE and recorded == checksum(self._raw())
+
+    @property
+    def phase(self) -> str:
+        """C(expand) or C(contract)."""
+        return self.notes.phase or "expand"
+
+    @functools.cached_property
+    def transactional(self) -> bool:
+        """Whether it runs in one transaction with its line in the history.
+
+        :raises SlipwayError: C(bad_input) for statements of both sorts where nothing is said, or in spite of what is said.
+        """
+        said = in_transaction(self.conf, self.notes, self.name.script)
+        if said is False:
+            return False
+        alone, others = None, None
+        for statement in self.statements():
+            if not transactional(statement, self._reader.dialect, self._reader.server):
+                alone = alone or statement
+            else:
+                others = others or statement
+        if alone is not None and self._reader.dialect == "postgresql" and (said or others):
+            raise SlipwayError(
+                "cannot run in a transaction, and the rest of its script would",
+                obj=f"{self.name.script}:{alone.line}",
+                actual=" ".join(alone.words[:4]),
+                remedy="Give it a file of its own; or write -- slipway: transaction=off at the top, for statements that each"
+                " stand alone.",
+                cause="bad_input",
+            )
+        return alone is None
+
+    def pieces(self) -> t.Iterator[str]:
+        """The text, placeholders replaced."""
+        if self.conf.replacement is False:
+            return self._raw()
+        return self._reader.placeholders.replace(self._raw(), self.name.script)
+
+    def statements(self) -> t.Iterator[Statement]:
+        """One after the other."""
+        return split(self.pieces(), self._reader.dialect, self.name.script)
+
+    def read_through(self) -> None:
+        """Nothing of it is to run before all of it could be read.
+
+        :raises SlipwayError: C(bad_input) as RV(split), and for a transaction of its own within ours.
+        """
+        within = self.transactional
+        for statement in self.statements():
+            if within:
+                expect_uncontrolled(statement, self._reader.dialect, self.name.script)
+
+    def _raw(self) -> t.Iterator[str]:
+        return source.read(self.path, self.conf.encoding or self._reader.encoding)
+
+
+class Scripts:
+    """All files below some directories.
+
+    :raises SlipwayError: as RV(names.scan).
+    """
+
+    def __init__(self, locations: t.Sequence[str], reader: Reader) -> None:
+        self._locations = locations
+        self._reader = reader
+
+    @functools.cached_property
+    def all(self) -> list[Script]:
+        """In the order in which they are applied."""
+        found = []
+        for location in self._locations:
+            found += [Script(name, os.path.join(location, name.script), self._reader) for name in names.scan(location)]
+        names.expect_distinct(", ".join(self._locations), [one.name for one in found])
+        return sorted(found, key=lambda one: names.order(one.name))
+
+    def of(self, migration: Migration) -> Script:
+        """The file of a migration."""
+        return next(one for one in self.all if one.name.script == migration.script and one.name.kind == migration.kind)

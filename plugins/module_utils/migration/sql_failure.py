@@ -1,0 +1,45 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A script that failed, said with file, line and the database's words (private to the collection)."""
+
+from __future__ import annotations
+
+from ..errors import SlipwayError
+from .database import RefusedError
+from .scripts import Script
+
+EXCERPT = 200  # characters of a statement
+
+
+def failed(script: Script, line: int, statement: str, refused: RefusedError, *, changed: str) -> SlipwayError:
+    """The error of a migration.
+
+    :param line: of the file, at which the statement begins.
+    :param changed: what of the script is in the database now.
+    """
+    at = line + _lines_before(statement, refused.position)
+    lock = "Another session holds what it needs; see pg_stat_activity or SHOW PROCESSLIST, and run again."
+    return SlipwayError(
+        "was refused by the database" if not refused.lock else "waited too long for a lock, each time it was tried",
+        obj=f"{script.name.script} line {at}",
+        actual=refused.said,
+        remedy=f"{lock if refused.lock else 'Correct it and run again.'} In force is {changed}.",
+        cause="lock_timeout" if refused.lock else "migration_failed",
+        evidence={
+            "script": script.name.script,
+            "line": at,
+            "code": refused.code,
+            "statement": _excerpt(statement),
+            "transactional": script.transactional,
+        },
+    )
+
+
+def _lines_before(statement: str, position: int) -> int:
+    return statement[: position - 1].count("\n") if position > 0 else 0
+
+
+def _excerpt(statement: str) -> str:
+    text = " ".join(statement.split())
+    return text if len(text) <= EXCERPT else text[: EXCERPT - 1] + "…"

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a tool that changes schemas must be able to do (private to the collection)."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from .model import Report, Status
+
+STATES = ("latest", "target", "status", "undone", "baselined", "repaired")
+
+
+class Order(t.NamedTuple):
+    """What is wanted.
+
+    :param target: version up to and with which to apply or undo; empty for all, or for the last one alone.
+    :param phase: C(expand), C(contract) or C(all).
+    :param timeout: seconds for all of it; 0 for no limit.
+    """
+
+    state: str = "latest"
+    target: str = ""
+    phase: str = "all"
+    timeout: float = 0.0
+
+
+class Tool(abc.ABC):
+    """One tool, one database, and the migrations of one version of a program."""
+
+    name: t.ClassVar[str]
+
+    @abc.abstractmethod
+    def status(self) -> Status:
+        """Read files and history; nothing is created, the history's table included.
+
+        :raises SlipwayError: C(unreachable), C(login), C(tool_missing), C(bad_input), …
+        """
+
+    @abc.abstractmethod
+    def preview(self, order: Order) -> str:
+        """The exact SQL that RV(apply) would run, as far as the tool can tell; nothing is run."""
+
+    @abc.abstractmethod
+    def apply(self, order: Order) -> Report:
+        """Do what is wanted, one at a time on a database.
+
+        :raises SlipwayError: C(migration_failed) with script, line and the database's words; C(dirty); C(lock_held); …
+        """

@@ -1,0 +1,9 @@
+delimiter //
+CREATE FUNCTION two() RETURNS int DETERMINISTIC RETURN 4 / 2 //
+DELIMITER |
+SELECT two() |
+DELIMITER go
+SELECT 1 go
+SELECT 'cargo' go
+DELIMITER ;
+SELECT two();

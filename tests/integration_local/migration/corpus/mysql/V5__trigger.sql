@@ -1,0 +1,3 @@
+CREATE TRIGGER before_note BEFORE INSERT ON notes FOR EACH ROW BEGIN SET NEW.said = CONCAT(NEW.said, ';'); END;
+CREATE TRIGGER after_note AFTER INSERT ON notes FOR EACH ROW SET @last = NEW.id;
+INSERT INTO notes (said) VALUES ('x');

@@ -1,0 +1,1 @@
+CREATE TABLE seen (name text PRIMARY KEY, said text);

@@ -1,0 +1,1 @@
+SELECT 'repeatable without a description';

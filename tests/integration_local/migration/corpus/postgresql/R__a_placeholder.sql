@@ -1,0 +1,2 @@
+-- ${word}
+SELECT '${word}', '${flyway:filename}', '$${word}';

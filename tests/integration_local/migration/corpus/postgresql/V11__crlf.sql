@@ -1,0 +1,4 @@
+-- lines end with CR LF
+INSERT INTO seen VALUES
+  ('crlf', 'first
+second');

@@ -1,0 +1,3 @@
+INSERT INTO seen
+VALUES ('cr', NULL);
+SELECT 12;

@@ -1,0 +1,2 @@
+INSERT INTO seen
+VALUES ('bom crlf', NULL);

@@ -1,0 +1,1 @@
+INSERT INTO seen VALUES ('latin1', 'äöüß');

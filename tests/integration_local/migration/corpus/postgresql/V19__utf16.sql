@@ -1,0 +1,1 @@
+INSERT INTO seen VALUES ('utf16', 'Ünïcödé');

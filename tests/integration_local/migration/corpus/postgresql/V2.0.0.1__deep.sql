@@ -1,0 +1,1 @@
+INSERT INTO seen VALUES ('2.0.0.1', NULL);

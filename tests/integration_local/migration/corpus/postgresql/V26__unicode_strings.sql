@@ -1,0 +1,3 @@
+INSERT INTO seen VALUES ('unicode', U&'d\0061t\+000061;'), ('escape', U&'!0041;' UESCAPE '!')
+ON CONFLICT DO NOTHING;
+SELECT 1 AS U&"d\0061;";

@@ -1,0 +1,2 @@
+INSERT INTO seen VALUES ('outside of a transaction', NULL);
+VACUUM product;

@@ -1,0 +1,1 @@
+INSERT INTO placed VALUES ('${again}');

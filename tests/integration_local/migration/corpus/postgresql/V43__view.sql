@@ -1,0 +1,1 @@
+CREATE VIEW cases AS SELECT CASE WHEN name = ';' THEN 1 ELSE 2 END AS n FROM seen;

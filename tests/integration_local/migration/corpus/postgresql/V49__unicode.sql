@@ -1,0 +1,2 @@
+INSERT INTO seen VALUES ('☃;', '𝄞 и ツ');
+CREATE TABLE größe (höhe integer);

@@ -1,0 +1,1 @@
+COMMENT ON TABLE product IS 'what is sold; and -- what not';

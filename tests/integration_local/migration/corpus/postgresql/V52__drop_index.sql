@@ -1,0 +1,2 @@
+/* outside of a transaction */
+DROP INDEX CONCURRENTLY product_name;

@@ -1,0 +1,3 @@
+/* one; */ SELECT 1; -- two;
+SELECT /* three; */ 3;
+-- four
