@@ -20,6 +20,7 @@ from .processes import Processes, listen_taken, overlaps
 from .structure import owner as owner_of
 
 RELOAD_SECONDS = 10.0
+LOST_SECONDS = 2.0  # without a new worker: the reload was lost
 COMMAND_SECONDS = 30.0
 POLL = 0.05
 
@@ -185,7 +186,8 @@ class Files:
 
     def _reload_and_confirm(self, traffic: Traffic, weights: Weights, old_pid: str) -> None:
         done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
-        deadline = self._system.monotonic() + RELOAD_SECONDS
+        asked = self._system.monotonic()
+        deadline = asked + RELOAD_SECONDS
         variable, generation = config.variable(self._platform, self._environment), config.generation(traffic)
         wanted = {server.key: weights.get(server.key, 0) for server in traffic.servers()}
         again = False
@@ -196,8 +198,10 @@ class Files:
                 new = pid not in ("", old_pid)
                 if new and runs == generation and self._loaded() == wanted:
                     return
-                if new and runs != generation and not again:
-                    # HAProxy loses a reload while one that a killed run or a person asked for begins: this is that one's.
+                # HAProxy loses a reload while one that a killed run or a person asked for begins. That one's worker has come
+                # meanwhile, or had come already when the old one was looked for.
+                lost = runs != generation if new else self._system.monotonic() - asked > LOST_SECONDS
+                if lost and not again:
                     done, again = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS), True
             if self._system.monotonic() >= deadline:
                 break

@@ -253,6 +253,20 @@ def test_a_reload_that_is_lost_in_another_is_asked_for_again(world: World) -> No
     assert world.system.commands == ["check", "reload", "reload"]
 
 
+def test_a_reload_that_is_lost_just_after_another_is_asked_for_again(world: World) -> None:
+    world.live(BLUE)
+    asked: list[str] = []
+
+    def load() -> None:
+        asked.append(world.file.read_text())
+        if len(asked) == 2:
+            world.socket.load(asked[1])
+
+    world.system.on_reload = load
+    world.run(traffic(listen=81))
+    assert world.system.commands == ["check", "reload", "reload"]
+
+
 def test_a_new_service_of_a_known_platform_gets_the_share_of_the_live_side(world: World) -> None:
     world.live({"blue": 95, "green": 5})
     plan = world.run(with_other(weights={"blue": 0, "green": 100}), shift=False)
