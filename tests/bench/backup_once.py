@@ -1,14 +1,17 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One backup by the engine, whose process tells how much memory it had: STORE VERIFY [SECONDS], the URL on standard input."""
+"""Backups and their proofs by the engine, in a process that tells how much memory it had: DIRECTORY LAYOUT JOBS [SECONDS].
+
+The URL is on standard input. Without SECONDS it is one backup, else one after the other for so long.
+"""
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
+from pathlib import Path
 
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import retention
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.codec import Codec
@@ -18,27 +21,35 @@ from ansible_collections.slipway.deploy.plugins.module_utils.backup.postgresql i
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 
-def main(store: str, verify: str, seconds: float = 0) -> None:
-    """Back up once, or again and again for so many seconds."""
+def main(directory: str, layout: str, jobs: str, seconds: str = "0") -> None:
+    """Back up, and print what the last backup took."""
     system, url = System(), sys.stdin.read()
-    engine = PostgreSQL(url, system, scratch_dir="/var/tmp", closed_file=f"{store}/closed")
-    keeper = Keeper(engine, LocalStore(f"{store}/backups", system), Codec(), system)
-    started = time.monotonic()
-    while True:
-        backup = keeper.present(Order(verify, 0, retention.Policy(last=1))).backup
+    scratch, closed = f"{directory}/scratch", f"{directory}/closed"
+    engine = PostgreSQL(url, system, scratch_dir=scratch, closed_file=closed, layout=layout, jobs=int(jobs))
+    keeper = Keeper(engine, LocalStore(f"{directory}/store", system), Codec(), system)
+    ends, count, backup = time.monotonic() + float(seconds), 0, None
+    while backup is None or time.monotonic() < ends:
+        started = time.monotonic()
+        backup = keeper.present(Order("restore", 0, retention.Policy(last=1))).backup
         assert backup is not None
-        if time.monotonic() - started >= seconds:
-            break
+        count += 1
     about = {
         "seconds": backup.manifest.seconds,
         "restore": backup.restore_seconds or 0.0,
         "whole": time.monotonic() - started,
         "plain": backup.manifest.parts["dump"].plain_size,
         "stored": backup.manifest.size,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory": peak(),
+        "count": count,
     }
     print(json.dumps(about))
 
 
+def peak() -> float:
+    """MiB that were resident at most, of this process alone (VmHWM, proc(5)); ru_maxrss has its parent's from before exec."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(float, sys.argv[3:]))
+    main(*sys.argv[1:])
