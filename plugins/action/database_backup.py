@@ -18,6 +18,9 @@ from ansible_collections.slipway.deploy.plugins.plugin_utils.progress import Wat
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_database_url
 
+# What asks no database, unless it is about a physical backup: the secret stays where it is.
+WITHOUT_DATABASE = ("reached", "verified")
+
 display = Display()
 
 
@@ -28,7 +31,9 @@ class ActionModule(StageAction):
     takes = DATABASE_BACKUP
 
     def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        url = str(args.get("url") or read_database_url(variables, self._templar))
+        url = str(args.get("url") or "")
+        if not url and (args.get("state") not in WITHOUT_DATABASE or args.get("physical")):
+            url = read_database_url(variables, self._templar)
         return {**args, "url": base64.b64encode(url.encode()).decode()} if url else args
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
@@ -39,7 +44,9 @@ class ActionModule(StageAction):
         """Only where this task does something that may take long."""
         args = self._task.args
         idle = (
-            not args.get("name") or args.get("state") == "listed" or not boolean(args.get("here", True), strict=False)
+            not args.get("name")
+            or args.get("state") in ("listed", "reached")
+            or not boolean(args.get("here", True), strict=False)
         )
         if idle or self._task.check_mode:
             return contextlib.nullcontext()

@@ -15,7 +15,7 @@ from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide, refused
 from ansible_collections.slipway.deploy.plugins.module_utils.release.play import Play, objections
-from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import fleet_of
+from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import fleet_of, registered
 
 display = Display()
 
@@ -43,6 +43,7 @@ class ActionModule(ActionBase):
                 now=time.time(),
                 suffix=secrets.token_hex(2),
                 finished=str(args.get("finished") or ""),
+                foreseen=self._foreseen(args, config, task_vars or {}),
             )
         except SlipwayError as error:
             result.update(failed=True, **error.result())
@@ -50,6 +51,14 @@ class ActionModule(ActionBase):
         display.display("\n".join(plan.say))
         result.update(changed=False, msg="\n".join(plan.say), **plan._asdict())
         return result
+
+    def _foreseen(
+        self, args: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]
+    ) -> dict[str, t.Any] | None:
+        """What a preview of a restore said on the machine that would do it."""
+        host = ((config["database"] or {}).get("backup") or {}).get("host")
+        name = str(args.get("foreseen") or "")
+        return registered(variables, [host], [name])[name][host] if host and name else None
 
     def _play(self, wanted: list[str], variables: dict[str, t.Any]) -> Play:
         parent: t.Any = self._task._parent

@@ -13,11 +13,12 @@ version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
 description:
-  - Keeps two timers on a machine. One takes a backup and proves it by restoring it, as M(slipway.deploy.database_backup) with
-    O(ignore:state=present) does; the other restores the newest backup again and records the result.
+  - Keeps timers on a machine, which O(part) names. One takes a backup and proves it by restoring it, as
+    M(slipway.deploy.database_backup) with O(ignore:state=present) does; the other restores the newest backup again and records
+    the result.
   - What they say is in the journal of systemd. How fresh the backups are is shown by the playbook C(status), and with
     O(textfile_dir) by Prometheus.
-  - The connection string stays on the machine, in a file that only its owner can read.
+  - The connection string stays on the machine, in a file that only its owner can read; with O(part=prove) there is none.
 options:
   state:
     description: Whether there are such timers. Backups are never deleted by this.
@@ -48,6 +49,15 @@ options:
     description: Seconds, of which each timer waits for a random part.
     type: float
     default: 900
+  part:
+    description:
+      - V(take) keeps the timer that takes backups alone, and V(prove) two others on another machine that sees the same store.
+        One looks every quarter of an hour whether the newest backup was restored, and restores it if not; the other is the
+        drill. V(whole) is for a machine that does both.
+      - Timers of another part are removed.
+    type: str
+    choices: [whole, take, prove]
+    default: whole
   textfile_dir:
     description: Directory of the textfile collector of Prometheus' node exporter.
     type: path

@@ -19,7 +19,7 @@ description:
     database had at the very moment of the dump; then it is gone.
   - A backup that was cut off leaves nothing that looks like one, and the next run clears up after it. The backups that
     there were are never touched by one that fails.
-  - The retention can never delete the last verified backup.
+  - The retention can never delete the last verified backup, nor one whose manifest is damaged or lost.
   - With O(physical), backups of a whole PostgreSQL cluster are taken by pgBackRest, whose stanza, archive and retention are its
     own. They are proven by restoring them up to a restore point made now, as a throw-away cluster.
   - Runs on the machine that the task runs on, which needs the programs of the database, C(zstd) or C(gzip) as
@@ -31,18 +31,19 @@ options:
       - V(present) sees to it that there is a backup as O(verify) and O(max_age) say, then applies O(retention).
       - V(verified) proves the backup O(id) again, as O(verify) says, unless that was done within O(max_age).
       - V(absent) deletes the backup O(id), unless it is the last verified one or pinned.
-      - V(restored) restores the backup O(id) into the new database O(into), or in the place of the live one, and compares
-        it with what was backed up. The live database goes on until the copy is ready; then connections are ended,
-        sequences advanced past the live ones, and both names change at once. The replaced database stays under another
-        name. Those of MySQL and MariaDB change places by their tables.
+      - V(restored) restores the backup O(id) as the new database O(into), or in the place of the live one. Either has its name
+        only when the copy is whole and was compared with what was backed up. The live database goes on until the copy is
+        ready; then connections are ended, sequences advanced past the live ones, and both names change at once. The replaced
+        database stays under another name. Those of MySQL and MariaDB change places by their tables.
       - V(restored) with O(into_dir) brings a whole cluster back to a moment, in a directory of its own; see O(physical).
       - V(recovered) opens a live database again that a restore had closed to connections before it was cut off.
+      - V(reached) sees that backups can be proven on this machine, by leaving RV(mark) in O(store), for a machine that takes them.
       - V(listed) only reads.
     type: str
-    choices: [present, absent, verified, restored, recovered, listed]
+    choices: [present, absent, verified, restored, recovered, reached, listed]
     default: present
   engine:
-    description: What kind of database it is. V(mysql) and V(mariadb) are one, and a backup says by which name it was taken.
+    description: What kind of database it is. A server of MariaDB is V(mariadb) and none of V(mysql), whatever the url begins with.
     type: str
     choices: [postgresql, mysql, mariadb, sqlite]
     default: postgresql
@@ -54,9 +55,15 @@ options:
     description: Whether this is the machine that takes the backup. In a release the others only renew their lease.
     type: bool
     default: true
+  mark:
+    description:
+      - What O(state=reached) has just returned on the machine that will prove the backups. Where it is not in O(store), the two
+        machines do not see the same one, and this fails before anything is taken.
+    type: str
   url:
     description:
-      - Required on the machine that takes the backup. Without it C(slipway_database.url) of the site is used.
+      - Required wherever the database is asked, which is everywhere but in O(state=reached), and in O(state=verified) without
+        O(physical). There it is not even sent. Without it C(slipway_database.url) of the site is used.
       - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords; for MySQL
         and MariaDB as C(mysql://user:password@host:3306/database), whose query may have C(socket), C(ssl-ca), C(ssl-cert),
         C(ssl-key), C(ssl-verify-server-cert) and C(ssl); for SQLite the path of its file, which C(sqlite:///) may precede.
@@ -95,12 +102,16 @@ options:
         default: 60
   method:
     description:
-      - With O(physical), what a backup is. V(auto) takes a dump in a release while that and its restore fit into
-        O(in_release_max), and is V(physical) everywhere else.
+      - What a backup is, where there are others than dumps. V(auto) takes a dump in a release while that and its restore fit
+        into O(in_release_max). Beyond that it is V(physical) with O(physical), and V(incremental) with MySQL and MariaDB where
+        the newest dump has a place in a binary log of rows.
       - A physical backup is never taken in a release. It leans on the newest one that was restored and is not older than
         O(scheduled_max_age), and makes RV(restore_point).
+      - V(incremental) leans on the newest dump that was restored and is not older than O(scheduled_max_age), copies every
+        binary log since into O(store), and makes RV(restore_point). It needs C(binlog_format=ROW) and the rights
+        C(REPLICATION SLAVE), C(BINLOG MONITOR) (MySQL C(REPLICATION CLIENT)) and C(RELOAD). The logs go with their dump.
     type: str
-    choices: [auto, logical, physical]
+    choices: [auto, logical, physical, incremental]
     default: auto
   store:
     description: Where the backups are kept. Required, unless O(physical) is all there is.
@@ -153,10 +164,12 @@ options:
   target_time:
     description:
       - With O(into_dir), the moment to bring it back to, with its offset from UTC, such as V(2026-11-24 03:15:00+00:00).
+      - With MySQL and MariaDB, the moment up to which binary logs bring the restored dump on.
       - Without any target, and with a release as O(id), it is the restore point of that release; else the end of the WAL.
     type: str
   target_name:
-    description: With O(into_dir), the name of a restore point, such as that of RV(restore_point).
+    description:
+      - With O(into_dir), and with MySQL and MariaDB, the name of a restore point, such as that of RV(restore_point).
     type: str
   target_lsn:
     description: With O(into_dir), a place in the WAL.
@@ -257,6 +270,24 @@ options:
       - Directory of the database's programs. By default those of the oldest version on the machine that is not older than
         the server.
     type: path
+  run_in:
+    description:
+      - Where the programs of PostgreSQL, MySQL or MariaDB are, unless this machine has them itself. Each is run in a container
+        of its own with the network of the machine, and so is the throw-away server of O(verify=restore); the client of a
+        Docker Engine of this very machine must be there. O(bin_dir) is a directory in the image then.
+      - The password is handed over by a pipe into the memory of the container. It is in no argument, no environment and no
+        file, and C(docker inspect) does not tell it. Files that O(url) names are seen by the container, others such as
+        C(~/.pgpass) are not.
+      - A container ends with the program that it was made for, and with this module, even when that is killed.
+      - pgBackRest, compression and encryption are always this machine's.
+    type: dict
+    suboptions:
+      image:
+        description:
+          - The image, usually the one that the database itself runs from. It is pulled where the machine does not have it,
+            before anything is written. With check mode it is not, and what its programs are is not known then.
+        type: str
+        required: true
   scratch_dir:
     description: Where a restored copy is kept while it is compared; it needs room for the whole database.
     type: path
@@ -342,6 +373,13 @@ EXAMPLES = r"""
     url: "mariadb://backup:{{ vault_database_password | urlencode }}@127.0.0.1:3306/shop"
     store: {path: /var/backups/slipway}
 
+- name: A database that runs in a container, on a machine without its programs
+  slipway.deploy.database_backup:
+    name: shop
+    url: "{{ vault_database_url }}" # to the port that the container publishes
+    store: {path: /var/backups/slipway}
+    run_in: {image: "postgres:15"}
+
 - name: Only when there is no verified one of the last hour
   slipway.deploy.database_backup:
     name: shop
@@ -356,6 +394,14 @@ EXAMPLES = r"""
     url: "{{ vault_database_url }}"
     store: {path: /var/backups/slipway}
     id: latest
+
+- name: The same on a machine that has nothing but the store
+  slipway.deploy.database_backup:
+    state: verified
+    name: shop
+    store: {kind: s3, bucket: shop-backups}
+    id: latest
+    max_age: 86400
 
 - name: Look into the newest one, beside the live database
   slipway.deploy.database_backup:
@@ -434,6 +480,25 @@ backups:
   type: list
   elements: dict
   sample: []
+damaged:
+  description: Backups whose manifest is damaged or lost. They are neither used nor deleted.
+  returned: when there are any
+  type: list
+  elements: dict
+  contains:
+    id:
+      description: Its id.
+      type: str
+    cause:
+      description: C(manifest_damaged), C(manifest_lost) or C(manifest_newer).
+      type: str
+    message:
+      description: What is wrong with it.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
+  sample: []
 table:
   description: One line a backup, for a terminal.
   returned: with O(state=listed)
@@ -441,8 +506,8 @@ table:
   elements: str
   sample: ["20261124T031500Z-0a1b2c  5.2 h old  8.7 MiB  restored in 4.2 s"]
 restore_point:
-  description: What a release that leans on a physical backup can be undone to, once its WAL is archived.
-  returned: with O(release) or O(in_release_max), where a physical backup is leaned on
+  description: What a release that leans on a physical backup, or on binary logs after a dump, can be undone to.
+  returned: with O(release) or O(in_release_max), where one of those is leaned on
   type: dict
   sample:
     name: slipway_1.4.2-20261124T101500Z-3fa9
@@ -451,10 +516,15 @@ restore_point:
     at: 1795860012.5
     backup: 20261124-031500F
 why:
-  description: Why it is a dump or a physical backup.
-  returned: with O(state=present) and O(physical)
+  description: Why it is a dump, a physical backup, or binary logs after a dump.
+  returned: with O(state=present), where there are others than dumps
   type: str
   sample: "physical: a dump and its restore will take about 5120 s (by what b1 took), and a release waits 300 s"
+mark:
+  description: What was left in the store, for O(mark) on another machine.
+  returned: with O(state=reached), not in check mode
+  type: str
+  sample: mark-1795860012-0a1b2c3d
 waived:
   description: Why no backup was taken.
   returned: with O(waive)

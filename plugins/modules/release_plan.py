@@ -33,6 +33,11 @@ options:
   finished:
     description: The id of the interrupted release that this run has just brought to its end; it must not be open still.
     type: str
+  foreseen:
+    description:
+      - For O(goal=restore), name of the variable in which the machine that takes the backups has a preview of the restore, made
+        by M(slipway.deploy.database_backup).
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.

@@ -9,6 +9,8 @@ import typing as t
 
 import pytest
 
+from tests.lab.machines import SHARED
+
 from . import check, interruption
 from .fleet import Fleet
 
@@ -86,8 +88,14 @@ def test_the_playbooks_take_list_and_restore_backups(site: Fleet) -> None:
     shown = site.play("slipway.deploy.backups")
     check.succeeded(shown)
     assert "restored in" in shown.said
-    unconfirmed = site.play("slipway.deploy.restore", "-e", "slipway_restore_over=other")
-    check.refused(unconfirmed, "shop", "would be replaced")
+    running, before = site.containers("app1"), site.journal("app1")
+    for wrong, words in (
+        ("slipway_restore_over=other", "would be replaced"),
+        ("slipway_backup=1.9.9", "no such backup"),
+    ):
+        refused = site.play("slipway.deploy.restore", "-e", "slipway_restore_over=shop", "-e", wrong)
+        check.refused(refused, "restore refused before anything was touched", "lb1: ", words)
+    assert (site.containers("app1"), site.journal("app1")) == (running, before)
     sql(site, "ALTER ROLE shop CREATEDB")
     check.succeeded(site.play("slipway.deploy.restore", "-e", "slipway_restore_into=shop_look"))
     assert {"shop", "shop_look"} <= set(sql(site, "SELECT datname FROM pg_database"))
@@ -166,3 +174,70 @@ def test_timers_of_systemd_back_up_and_drill_and_status_reads_how_fresh_that_is(
     check.succeeded(status)
     assert "lb1: backup " in status.said
     assert site.facts["vault_database_url"] not in log + figures + status.said
+
+
+def elsewhere(fleet: Fleet, place: str) -> dict[str, t.Any]:
+    """The same database, whose backups app1 proves."""
+    backup = {"host": "lb1", "verify_host": "app1", "store": {"path": place}, "retention": {"last": 1}}
+    return database(fleet, backup=backup)
+
+
+def lines(fleet: Fleet, machine: str, command: str) -> list[str]:
+    """What a shell says on a machine."""
+    return fleet.lab.exec(machine, ["sh", "-c", command]).stdout.splitlines()
+
+
+@pytest.mark.sample(1, of="elsewhere")
+def test_what_one_machine_takes_another_one_proves_and_a_release_waits_for_it(site: Fleet) -> None:
+    site.write_variables(slipway_database=elsewhere(site, "/srv/not-shared"))
+    version = ({"1.0.0", "1.1.0"} - site.serving()["lb1"]).pop()
+    refused = site.deploy(version)
+    check.refused(refused, "backup: 1 of 3 machines did not pass", "[not_shared]", "leave verify_host out")
+    assert lines(site, "lb1", "find /srv/not-shared -type f || true") == []
+    site.write_variables(slipway_database=elsewhere(site, f"{SHARED}/backups"))
+    check.succeeded(site.deploy(version))
+    check.all_on(site, version)
+    report = site.report()
+    assert [stage["stage"] for stage in report["stages"]][:5] == ["lock", "reach", "backup", "prove", "prepare"]
+    assert report["backup"]["verified_by"] == "restore"
+    for machine, verified in (("lb1", "none"), ("app1", "restore")):
+        noted = notes(site, machine, report["release"], "backup")
+        assert [(note["id"], note["verified_by"]) for note in noted] == [(report["backup"]["id"], verified)]
+    assert lines(site, "app1", "find /var/tmp -name 'slipway*'") == []
+
+
+@pytest.mark.sample(1, of="elsewhere")
+def test_timers_take_on_one_machine_and_restore_on_another_that_has_no_connection_string(site: Fleet) -> None:
+    site.write_variables(slipway_database=elsewhere(site, f"{SHARED}/backups"))
+    check.succeeded(site.play("slipway.deploy.backup"))
+    try:
+        scheduled(site)
+    finally:  # these would look again in a quarter of an hour, whatever is tested then
+        lines(
+            site,
+            "app1",
+            "systemctl disable --now slipway-prove-shop-production.timer slipway-drill-shop-production.timer",
+        )
+
+
+def scheduled(site: Fleet) -> None:
+    """Both machines have their timers, which do their part."""
+    check.succeeded(site.play("slipway.deploy.schedule_backups"))
+    again = site.play("slipway.deploy.schedule_backups")
+    units = {
+        machine: lines(site, machine, "ls /etc/systemd/system | grep 'slipway-.*timer'") for machine in ("lb1", "app1")
+    }
+    assert units == {
+        "lb1": ["slipway-backup-shop-production.timer"],
+        "app1": ["slipway-drill-shop-production.timer", "slipway-prove-shop-production.timer"],
+    }
+    assert again.said.count("changed=0") == 2, again.output
+    on(site, "systemctl", "start", "slipway-backup-shop-production.service")
+    site.lab.exec("app1", ["systemctl", "start", "slipway-prove-shop-production.service"])
+    log = "\n".join(lines(site, "app1", "journalctl --no-pager -u slipway-prove-shop-production.service"))
+    assert "is good, by restore" in log
+    password = site.facts["vault_database_url"].partition("shop:")[2].partition("@")[0]
+    assert password not in log
+    assert lines(site, "app1", f"grep -rlF {password} /var/lib/slipway/backups /etc/systemd || true") == []
+    shown = site.play("status.yml")
+    assert "app1: backup " in shown.said

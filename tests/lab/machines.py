@@ -28,6 +28,7 @@ FLAGS = [
     "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined", "--sysctl=net.ipv4.ip_forward=1",
     "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec", "--env=container=docker", "--stop-signal=SIGRTMIN+3",
 ]  # fmt: skip
+SHARED = "/srv/shared"  # one directory of all machines of a lab, as a network file system would be
 
 
 class Lab:
@@ -238,6 +239,7 @@ class Lab:
             f"--label=slipway-lab.image={kind}", f"--label=slipway-lab.key={key}",
             f"--network={self.network.name}", f"--ip={address}", f"--network-alias={name}",
             f"--volume={container}:/var/lib/docker", f"--env=SLIPWAY_LAB_KEY={self.access.public_key()}",
+            f"--mount=type=volume,source=slipway-{self.name}-shared,target={SHARED},volume-label={self.label}",
             f"--env=SLIPWAY_LAB_SUBNET={self.network.subnet}", f"--env=SLIPWAY_LAB_MTU={self.network.mtu}", source,
         )  # fmt: skip
 

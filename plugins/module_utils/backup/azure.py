@@ -12,7 +12,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from .remote import RemoteStore, Upload, cause_of, failed, sdk_missing
-from .store import Entry
+from .store import Entry, Leftover, every
 
 PIECE = 4 << 20  # bytes of one answer
 CONNECT, READ = 10, 60  # seconds
@@ -58,12 +58,14 @@ class AzureStore(RemoteStore):
             if error.cause != "missing":
                 raise
 
-    def leftovers(self, *, remove: bool) -> list[str]:
+    def leftovers(self, *, remove: bool, which: t.Callable[[Leftover], bool] = every) -> list[str]:
         """Blobs that have blocks but were never committed. Only an empty commit lets go of those, and makes an empty blob."""
         whole = {entry.key for entry in self.entries()}
         with self._told(self.url("")):
             blobs = self._container.list_blobs(name_starts_with=self._prefix, include=["uncommittedblobs"])
-            left = sorted({self.key(blob.name) for blob in blobs} - whole - {""})
+            begun = {self.key(blob.name): blob.last_modified for blob in blobs}
+        found = [Leftover(key, when and when.timestamp()) for key, when in begun.items() if key and key not in whole]
+        left = sorted(leftover.key for leftover in found if which(leftover))
         for key in left if remove else ():
             with self._told(self.url(key)):
                 self._container.get_blob_client(self.name(key)).commit_block_list([])

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import calendar
 import re
+import time
 import typing as t
 
 from ..errors import SlipwayError
@@ -15,6 +17,7 @@ from .store import Store
 MANIFEST = "manifest.json"
 _KEY = re.compile(r"(?P<id>\d{8}T\d{6}Z-[0-9a-f]{6})\.(?P<what>.+)")
 _PROOF = re.compile(r"proof-(\d+)\.json")
+UNREADABLE = ("manifest_damaged", "manifest_newer")
 SMALL = 64 << 20  # bytes; a manifest beyond it is not one
 
 
@@ -22,8 +25,8 @@ class Catalog(t.NamedTuple):
     """What is there.
 
     :param backups: whole ones, oldest first.
-    :param damaged: manifests that cannot be read, and why. They are left alone.
-    :param cut_off: objects of backups that have no manifest.
+    :param damaged: backups whose manifest cannot be read, or is lost, and why. All that there is of them is left alone.
+    :param cut_off: objects of backups that never came to have a manifest.
     """
 
     backups: list[Backup]
@@ -67,21 +70,38 @@ def read(store: Store) -> Catalog:
             objects.setdefault(match["id"], []).append(match["what"])
     backups, damaged, cut_off = [], {}, []
     for backup, names in objects.items():
-        if MANIFEST not in names:
-            cut_off += [f"{backup}.{name}" for name in names]
-            continue
         try:
-            backups.append(_backup(store, backup, names))
+            if MANIFEST in names:
+                backups.append(_backup(store, backup, names))
+            elif _was_whole(store, backup, names):
+                damaged[backup] = _lost(backup)
+            else:
+                cut_off += [f"{backup}.{name}" for name in names]
         except SlipwayError as error:
-            if error.cause not in ("manifest_damaged", "manifest_newer"):
+            if error.cause not in UNREADABLE:
                 raise
             damaged[backup] = error
     return Catalog(sorted(backups, key=lambda one: one.manifest.number), damaged, sorted(cut_off))
 
 
+def taken_at(backup: str) -> float | None:
+    """When a backup was begun, by its id, in seconds since the epoch; None for what is no id."""
+    if not _KEY.fullmatch(f"{backup}.x"):
+        return None
+    try:
+        return float(calendar.timegm(time.strptime(backup.partition("-")[0], "%Y%m%dT%H%M%SZ")))
+    except ValueError:
+        return None
+
+
 def key_of(backup: str, what: str) -> str:
     """The key of an object of a backup."""
     return f"{backup}.{what}"
+
+
+def after_it(backup: str) -> tuple[str, str]:
+    """What the keys of a backup's binary logs begin with, and those of the points that they lead to."""
+    return key_of(backup, "log-"), key_of(backup, "point-")
 
 
 def write_manifest(store: Store, manifest: Manifest) -> None:
@@ -96,12 +116,17 @@ def write_proof(store: Store, backup: Backup, proof: Proof) -> Backup:
 
 
 def remove(store: Store, backup: Backup) -> None:
-    """Its manifest first: without it, the rest is nothing that looks like a backup."""
-    store.delete(key_of(backup.manifest.id, MANIFEST))
-    for part in backup.manifest.parts.values():
-        store.delete(part.key)
-    for number in range(1, len(backup.proofs) + 1):
-        store.delete(key_of(backup.manifest.id, f"proof-{number}.json"))
+    """In an order in which, cut off anywhere, the rest never looks better than it is, nor as if a manifest had been lost.
+
+    So those proofs go first that say that it is good, and last those the newest of which says that it is bad.
+    """
+    proofs = [key_of(backup.manifest.id, f"proof-{number}.json") for number in range(len(backup.proofs), 0, -1)]
+    rest = [key_of(backup.manifest.id, MANIFEST), *(part.key for part in backup.manifest.parts.values())]
+    rest += [
+        entry.key for entry in store.entries() if entry.key.startswith(after_it(backup.manifest.id))
+    ]  # which no manifest names
+    for key in [*rest, *proofs] if backup.failed else [*proofs, *rest]:
+        store.delete(key)
 
 
 def _backup(store: Store, backup: str, names: t.Sequence[str]) -> Backup:
@@ -118,6 +143,30 @@ def _backup(store: Store, backup: str, names: t.Sequence[str]) -> Backup:
     numbers = sorted(int(match[1]) for match in map(_PROOF.fullmatch, names) if match)
     keys = [key_of(backup, f"proof-{number}.json") for number in numbers]
     return Backup(manifest, tuple(proof_of(_whole(store, key), key) for key in keys))
+
+
+def _was_whole(store: Store, backup: str, names: t.Sequence[str]) -> bool:
+    """Whether a proof says so of what has no manifest, and does not say as well that it was bad."""
+    numbers = [int(match[1]) for match in map(_PROOF.fullmatch, names) if match]
+    if not numbers or len(numbers) == len(names):
+        return False
+    key = key_of(backup, f"proof-{max(numbers)}.json")
+    try:
+        return proof_of(_whole(store, key), key).ok
+    except SlipwayError as error:
+        if error.cause not in UNREADABLE:
+            raise
+        return True
+
+
+def _lost(backup: str) -> SlipwayError:
+    return SlipwayError(
+        "has no manifest any more, though a proof says that it was whole",
+        obj=backup,
+        remedy=f"Bring {key_of(backup, MANIFEST)} back from another copy of the store, or restore its dump by hand; nothing of"
+        " it is used or deleted.",
+        cause="manifest_lost",
+    )
 
 
 def _whole(store: Store, key: str) -> bytes:

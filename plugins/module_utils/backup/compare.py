@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..errors import SlipwayError
+
 SHOWN = 8  # differences of a kind that are named
 
 
@@ -22,6 +24,24 @@ def compare(
     both = [name for name in wanted if name in found]
     said += [f"{kind} {name}: {tell(wanted[name], found[name])}" for name in both if wanted[name] != found[name]]
     return said if len(said) <= SHOWN else [*said[:SHOWN], f"and {len(said) - SHOWN} more of this kind"]
+
+
+def expect_same(what: str, differences: t.Sequence[str], *, remedy: str) -> None:
+    """That a restored copy is what was backed up.
+
+    :param what: the backup, or the copy.
+    :raises SlipwayError: C(bad_backup).
+    """
+    if differences:
+        raise SlipwayError(
+            "restores to something else than what was backed up",
+            obj=what,
+            actual="; ".join(differences),
+            wanted="the same objects, rows and samples",
+            remedy=remedy,
+            cause="bad_backup",
+            evidence={"differences": list(differences)},
+        )
 
 
 def rows_differ(wanted: t.Sequence[t.Any], found: t.Sequence[t.Any]) -> str:

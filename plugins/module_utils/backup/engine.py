@@ -8,7 +8,9 @@ from __future__ import annotations
 import abc
 import typing as t
 
+from ..errors import SlipwayError
 from .pipeline import Chunks
+from .progress import SILENT, Progress
 
 Facts = dict[str, t.Any]
 
@@ -20,12 +22,14 @@ class Source(t.NamedTuple):
     :param client: version of the program that will write the dump.
     :param size: estimated bytes of its data.
     :param where: C(host) and C(database), for people.
+    :param first: what has to be done before a backup, in words, where only a plan is made; the client is not known then.
     """
 
     server: str
     client: str
     size: int
     where: dict[str, t.Any]
+    first: str = ""
 
 
 class Snapshot(abc.ABC):
@@ -71,13 +75,15 @@ class Engine(abc.ABC):
 
     name: t.ClassVar[str]
     format: str  # of new dumps; how an old one is to be read, it says itself
+    progress: Progress = SILENT  # where it is told how far the looks at all tables are
     floor: t.ClassVar[int]  # bytes below which a dump cannot be whole
 
     @abc.abstractmethod
-    def inspect(self) -> Source:
+    def inspect(self, *, readable: bool = False) -> Source:
         """Look at the database and at the programs, before anything is written.
 
-        :raises SlipwayError: C(unreachable), C(login), C(command_missing), C(client_too_old), C(driver_missing), …
+        :param readable: see to it, too, that a dump would lack nothing for want of a right.
+        :raises SlipwayError: C(unreachable), C(login), C(command_missing), C(client_too_old), C(driver_missing), C(denied), …
         """
 
     @abc.abstractmethod
@@ -90,14 +96,29 @@ class Engine(abc.ABC):
         """The name of the live database."""
 
     @abc.abstractmethod
-    def named(self, ending: str) -> str:
-        """The live database's name with an ending, as a name of another one."""
+    def named(self, ending: str, of: str = "") -> str:
+        """A name with an ending, as that of another database.
+
+        :param of: the live database's by default.
+        """
 
     @abc.abstractmethod
-    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> None:
+    def exists(self, name: str) -> bool:
+        """Whether there is a database of this name."""
+
+    @abc.abstractmethod
+    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> list[str]:
         """Make a new database of this name out of a dump, on the live server, and compare it with what was backed up.
 
-        :raises SlipwayError: C(exists), C(bad_backup), …; nothing is left of the new one then.
+        :return: in what it is something else, as RV(Scratch.differences).
+        :raises SlipwayError: C(denied), C(command_failed), …; whoever calls this drops what is left of it then.
+        """
+
+    @abc.abstractmethod
+    def give_name(self, new: str, name: str) -> None:
+        """Give a restored database its own name, all at once.
+
+        :raises SlipwayError: C(exists), …; there is nothing of that name then that was not there.
         """
 
     @abc.abstractmethod
@@ -105,7 +126,7 @@ class Engine(abc.ABC):
         """Give a restored database the live one's name, all at once, and the live one another.
 
         :return: what was done to it, in words.
-        :raises SlipwayError: C(in_use), …; the live one is as it was then, and the restored one gone.
+        :raises SlipwayError: C(in_use), …; the live one is as it was then.
         """
 
     @abc.abstractmethod
@@ -131,3 +152,13 @@ class Engine(abc.ABC):
         :param facts: of the backup.
         :param size: estimated bytes of its data.
         """
+
+
+def taken(name: str) -> SlipwayError:
+    """A database cannot be made under this name."""
+    return SlipwayError(
+        "there is a database of this name",
+        obj=name,
+        remedy="Drop or rename it, or choose another name.",
+        cause="exists",
+    )

@@ -16,11 +16,17 @@ from .engine import Engine
 from .store import Store
 
 if t.TYPE_CHECKING:
+    from .codec import Codec
+    from .incremental import Incremental
+    from .keeper import Keeper
     from .physical import PhysicalKeeper
+    from .progress import Progress
+    from .tools import Tools
 
 STATE = "backups"  # below the root: locks, and what a killed run leaves to put back
 
 MYSQL = ("mysql", "mariadb")  # one engine by both names
+NOWHERE = "mysql://nowhere/nothing"  # of an engine that restores dumps where nobody knows the database
 
 Options = t.Mapping[str, t.Any]
 
@@ -33,14 +39,24 @@ def engine(params: Options, url: str, system: System) -> Engine:
 
         return SQLite(url, system, scratch_dir=params["scratch_dir"])
     closed = os.path.join(params["root"], STATE, f"{params['name']}.closed.json")
-    server = {"bin_dir": params["bin_dir"] or "", "scratch_dir": params["scratch_dir"], "closed_file": closed}
+    server: dict[str, t.Any] = {"bin_dir": params["bin_dir"] or "", "scratch_dir": params["scratch_dir"]}
+    server.update(closed_file=closed, tools=_tools(params, system))
     if params["engine"] in MYSQL:
         from .mysql import MariaDB, MySQL
 
-        return {"mysql": MySQL, "mariadb": MariaDB}[params["engine"]](url, system, **server)
+        return {"mysql": MySQL, "mariadb": MariaDB}[params["engine"]](url or NOWHERE, system, **server)
     from .postgresql import PostgreSQL
 
     return PostgreSQL(url, system, **server, layout=params["format"], jobs=params["jobs"] or 0)
+
+
+def _tools(params: Options, system: System) -> Tools | None:
+    """What O(run_in) names."""
+    if not params["run_in"]:
+        return None
+    from .tools_container import Image
+
+    return Image(params["run_in"]["image"], system, plan=params["run_in"].get("plan", False))
 
 
 def _expect_format(params: Options) -> None:
@@ -53,19 +69,25 @@ def _expect_format(params: Options) -> None:
             remedy="Leave it out.",
             cause="bad_input",
         )
+    if params["run_in"] and params["engine"] == "sqlite":
+        raise SlipwayError(
+            "has no programs", obj="run_in", actual="sqlite", remedy="Leave it out for SQLite.", cause="bad_input"
+        )
     if params["jobs"] is not None and params["jobs"] < 1:
         raise SlipwayError(
             "too few", obj="jobs", actual=params["jobs"], wanted="1 or more", remedy="Correct it.", cause="bad_input"
         )
 
 
-def physical(params: Options, url: str, system: System) -> PhysicalKeeper:
+def physical(params: Options, url: str, system: System, progress: Progress) -> PhysicalKeeper:
     """The physical backups that O(physical) names."""
     from .pgbackrest import Order, PgBackRest
     from .physical import PhysicalKeeper
     from .physical_records import Records
     from .postgresql import PostgreSQL
 
+    if params["run_in"]:  # pgBackRest is on the machine, and so are the server's programs that it restores for
+        params = {**params, "run_in": None, "bin_dir": None}
     given, live = params["physical"], engine(params, url, system)
     if not isinstance(live, PostgreSQL):
         raise SlipwayError(
@@ -84,7 +106,37 @@ def physical(params: Options, url: str, system: System) -> PhysicalKeeper:
     )
     records = Records(os.path.join(params["root"], STATE, f"{params['name']}.physical"), system)
     release = (params["release"] or {}).get("id") or ""
-    return PhysicalKeeper(live, PgBackRest(order, system), records, system, release=release)
+    live.progress = progress
+    return PhysicalKeeper(live, PgBackRest(order, system, progress), records, system, release=release)
+
+
+def beyond(
+    params: Options, url: str, system: System, *, dumps: Keeper | None, codec: Codec, progress: Progress
+) -> PhysicalKeeper | Incremental | None:
+    """What a release leans on where a dump takes too long; None where there are dumps alone.
+
+    :raises SlipwayError: C(bad_input).
+    """
+    if params["physical"]:
+        return physical(params, url, system, progress)
+    if params["engine"] in MYSQL and dumps is not None:
+        from .binlog_points import LogStore
+        from .incremental import Incremental
+        from .mysql import MySQL
+
+        kept, release = store(params, system), (params["release"] or {}).get("id") or ""
+        logs = LogStore(kept, codec)
+        live = t.cast(MySQL, engine(params, url, system))
+        return Incremental(live, dumps, logs, store=kept, system=system, progress=progress, release=release)
+    if params["method"] not in ("auto", "logical"):
+        raise SlipwayError(
+            "is not there for this target",
+            obj=f"method {params['method']}",
+            wanted="auto or logical",
+            remedy="physical needs slipway_database.backup.physical, incremental MySQL or MariaDB.",
+            cause="bad_input",
+        )
+    return None
 
 
 def store(params: Options, system: System) -> Store:

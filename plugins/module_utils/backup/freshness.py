@@ -20,6 +20,7 @@ METRICS = {
     "restore_seconds": "How long that took.",
     "stored_bytes": "Size of the newest backup in its store.",
     "count": "How many backups there are.",
+    "damaged": "How many there are whose manifest cannot be read.",
 }
 
 
@@ -29,6 +30,7 @@ class Freshness(t.NamedTuple):
     :param ran: seconds since the epoch.
     :param problem: why the run failed; empty where it went well.
     :param newest: id of the newest backup that was restored, and C(taken), when it was taken; empty and 0 where none was.
+    :param damaged: what is said of each backup whose manifest cannot be read.
     :param drilled: when a backup was last restored, and C(restore_seconds), how long that took.
     """
 
@@ -40,9 +42,10 @@ class Freshness(t.NamedTuple):
     restore_seconds: float = 0.0
     stored_bytes: int = 0
     backups: int = 0
+    damaged: t.Sequence[str] = ()
 
 
-def of(backups: t.Sequence[Backup], now: float, problem: str = "") -> Freshness:
+def of(backups: t.Sequence[Backup], now: float, problem: str = "", damaged: t.Sequence[str] = ()) -> Freshness:
     """What the backups of a target say."""
     restored = [backup for backup in backups if backup.verified_by == "restore"]
     drills = [proof for backup in backups for proof in backup.proofs if proof.ok and proof.by == "restore"]
@@ -56,6 +59,7 @@ def of(backups: t.Sequence[Backup], now: float, problem: str = "") -> Freshness:
         restore_seconds=last.seconds if last else 0.0,
         stored_bytes=backups[-1].manifest.size if backups else 0,
         backups=len(backups),
+        damaged=tuple(damaged),
     )
 
 
@@ -88,6 +92,7 @@ def metrics(known: Freshness, platform: str, environment: str) -> str:
         "restore_seconds": known.restore_seconds,
         "stored_bytes": known.stored_bytes,
         "count": known.backups,
+        "damaged": len(known.damaged),
     }
     labels = f'{{platform="{platform}",environment="{environment}"}}'
     lines = []
@@ -105,4 +110,5 @@ def said(known: Freshness | None, now: float) -> str:
     if known.newest:
         age = (now - known.taken) / 3600
         text = f"backup {known.newest}, {age:.1f} h old, restored in {known.restore_seconds:.1f} s"
-    return f"{text}; ! the last run failed: {known.problem}" if known.problem else text
+    problems = [f"! the last run failed: {known.problem}"] if known.problem else []
+    return "; ".join([text, *problems, *(f"! {damage}" for damage in known.damaged)])

@@ -12,7 +12,7 @@ import typing as t
 from ..errors import SlipwayError
 from .pipeline import CHUNK
 from .remote import PART, RemoteStore, Upload, cause_of, failed, sdk_missing
-from .store import Entry
+from .store import Entry, Leftover, every
 
 TIMEOUT = (10, 60)  # seconds to connect, and without an answer
 PATIENCE = 60.0  # seconds that a request is tried again
@@ -56,7 +56,7 @@ class GoogleStore(RemoteStore):
             if error.cause != "missing":
                 raise
 
-    def leftovers(self, *, remove: bool) -> list[str]:
+    def leftovers(self, *, remove: bool, which: t.Callable[[Leftover], bool] = every) -> list[str]:
         """Nobody can list uploads that were cut off; the store drops them after a week ("Resumable uploads")."""
         return []
 

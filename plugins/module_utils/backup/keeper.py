@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import secrets
 import time
 import typing as t
@@ -13,11 +14,13 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import catalog, due, retention
+from .clearing import Clearing
 from .codec import Codec, Meter
 from .engine import Engine, Snapshot, Source
 from .model import DUMP, STRENGTH, Backup, Manifest, Part, Point
 from .progress import Progress
 from .prover import Prover
+from .restorer import Restorer, Rolled
 from .store import Store
 
 
@@ -42,6 +45,7 @@ class Outcome(t.NamedTuple):
 
     :param point: a restore point that a release can be undone to.
     :param why: it is a dump or a physical backup, in words, where there is a choice.
+    :param damaged: backups whose manifest cannot be read, by id, and why.
     """
 
     changed: bool
@@ -50,6 +54,7 @@ class Outcome(t.NamedTuple):
     backups: list[Backup]
     point: Point | None = None
     why: str = ""
+    damaged: tuple[tuple[str, SlipwayError], ...] = ()
 
 
 class Keeper:
@@ -59,21 +64,31 @@ class Keeper:
     :param store: where its backups are; whoever calls the methods that act holds the target's lock.
     :param codec: for new backups; old ones say themselves how they were made.
     :param progress: where it is told how far a long run is.
+    :param notes: what the names of this machine's notes about unfinished work begin with; empty for no notes.
     """
 
     def __init__(
-        self, engine: Engine, store: Store, codec: Codec, system: System, progress: Progress | None = None
+        self,
+        engine: Engine,
+        store: Store,
+        codec: Codec,
+        system: System,
+        progress: Progress | None = None,
+        *,
+        notes: str = "",
     ) -> None:
         self._engine, self._store, self._codec, self._system = engine, store, codec, system
-        self._progress = progress or Progress("", system)
+        self._progress = engine.progress = progress or Progress("", system)
         self._prover = Prover(engine, store, codec, system, self._progress)
+        self._restorer = Restorer(engine, self._prover, system, self._progress, f"{notes}.restoring" if notes else "")
+        self._clearing = Clearing(store, system, f"{notes}.writing" if notes else "")
         self._actions: list[str] = []
 
     # --- what is asked for
 
     def recover(self) -> list[str]:
         """Before anything else is done: what a killed run has left of the live database's settings."""
-        done = self._engine.recover()
+        done = self._restorer.recover()
         self._actions += done
         return done
 
@@ -87,18 +102,20 @@ class Keeper:
         if fresh is not None:
             self._say(f"{fresh.manifest.id} is fresh: verified by {fresh.verified_by}, {self._age(fresh)}")
             return self._outcome(fresh, changed=False)
-        source = self._engine.inspect()
+        source = self._engine.inspect(readable=True)
         scheduled = self._scheduled(known, source, order)
         if scheduled is not None:
             return self._outcome(scheduled, changed=False)
         self._expect_room(known, source)
         if check:
+            self._actions += [source.first] if source.first else []
             self._say(f"back up {_name(source)}, and verify by {order.verify}")
             self._tell(
                 retention.judge(known.backups, order.retention, self._system.wall(), order.pinned), "would delete"
             )
             return self._outcome(None, changed=True)
-        self._clear(known)
+        for done in self._clearing.clear(known, order.pinned):
+            self._say(done)
         backup = self._take(known, source)
         if order.verify != "none":
             backup = self._prove(backup, order.verify)
@@ -109,7 +126,8 @@ class Keeper:
         """A proof of a backup that is there: of this strength, and not older than ``max_age`` seconds."""
         backup = catalog.read(self._store).named(wanted)
         proofs = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
-        if max_age and not backup.failed and proofs and 0 <= self._system.wall() - proofs[-1].at <= max_age:
+        strong = STRENGTH.index(backup.verified_by) >= STRENGTH.index(by)
+        if max_age and strong and proofs and 0 <= self._system.wall() - proofs[-1].at <= max_age:
             self._say(
                 f"{backup.manifest.id} was verified by {proofs[-1].by} {self._system.wall() - proofs[-1].at:.0f} s ago"
             )
@@ -122,9 +140,12 @@ class Keeper:
     def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """One backup less.
 
-        :raises SlipwayError: C(protected) for the last verified one and for one that is pinned.
+        :raises SlipwayError: C(protected) for the last verified one and for one that is pinned; why its manifest cannot be
+            read, else nobody would know what it was.
         """
         known = catalog.read(self._store)
+        if wanted in known.damaged:
+            raise known.damaged[wanted]
         if wanted not in [backup.manifest.id for backup in known.backups]:
             self._say(f"{wanted} is not there")
             return self._outcome(None, changed=False)
@@ -139,21 +160,25 @@ class Keeper:
             )
         self._say(f"delete {wanted}")
         if not check:
-            catalog.remove(self._store, known.named(wanted))
+            self._remove([known.named(wanted)])
         return self._outcome(None, changed=True)
 
-    def restored(self, wanted: str, into: str, *, confirm: str, safety: bool, check: bool = False) -> Outcome:
+    def restored(
+        self, wanted: str, into: str, *, confirm: str, safety: bool, check: bool = False, rolled: Rolled | None = None
+    ) -> Outcome:
         """A backup restored beside the live database, or without ``into`` in its place.
 
         :param confirm: the live database's name, where that is replaced.
         :param safety: take a backup of the live database first, where that is replaced.
+        :param rolled: see RV(Restorer.beside).
         :raises SlipwayError: C(unconfirmed), C(other_engine), C(newer_server), C(in_use), C(bad_backup), …; the live
             database is as it was then.
         """
         known = catalog.read(self._store)
         backup, live = known.named(wanted), self._engine.database
-        source = self._engine.inspect()
+        source = self._engine.inspect(readable=safety and not into)
         self._expect_restorable(backup, source)
+        self._prover.expect_stored(backup)
         if not into and confirm != live:
             raise SlipwayError(
                 "would be replaced",
@@ -163,23 +188,15 @@ class Keeper:
                 remedy="Say its name with confirm, or name a new database with into.",
                 cause="unconfirmed",
             )
-        new = into or self._engine.named(f"_new_{backup.manifest.id.lower().replace('-', '_')}")
+        if into:
+            self._restorer.expect_free(into)
         if check:
             self._say(f"restore {backup.manifest.id} into {into or live}")
             return self._outcome(backup, changed=True)
         if not into and safety:
             self._prove(self._take(known, source), "read")
-        started = self._system.monotonic()
-        part = backup.manifest.parts[DUMP]
-        dump = self._progress.through("restored", part.plain_size, self._prover.content(backup, part))
-        if not into:
-            self._engine.discard(new)  # a killed run's, by its name
-        self._engine.restore_beside(dump, backup.manifest.facts, new)
-        self._say(
-            f"restored {backup.manifest.id} into {new} in {self._system.monotonic() - started:.1f} s, and compared it"
-        )
-        if not into:
-            self._replace(live, new)
+        for done in self._restorer.beside(backup, into, rolled) if into else self._restorer.over(backup, rolled):
+            self._say(done)
         return self._outcome(backup, changed=True)
 
     def list(self) -> Outcome:
@@ -225,42 +242,37 @@ class Keeper:
                 cause="no_space",
             )
 
-    def _clear(self, known: catalog.Catalog) -> None:
-        for name in self._store.leftovers(remove=True):
-            self._say(f"removed {name}, which a killed backup left")
-        for key in known.cut_off:
-            self._store.delete(key)
-            self._say(f"removed {key}, of a backup that was cut off before its manifest")
-
     def _take(self, known: catalog.Catalog, source: Source) -> Backup:
         taken, started = self._system.wall(), self._system.monotonic()
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(taken))}-{secrets.token_hex(3)}"
         parts: dict[str, Part] = {}
-        try:
-            with self._engine.snapshot() as snapshot:
-                facts = self._dump(name, snapshot, parts, expected_size(known, source))
-                position = snapshot.position
-            manifest = Manifest(
-                id=name,
-                number=max([backup.manifest.number for backup in known.backups] or [0]) + 1,
-                engine=self._engine.name,
-                format=self._engine.format,
-                taken=taken,
-                seconds=round(self._system.monotonic() - started, 3),
-                source={**source.where, "size": source.size},
-                server=source.server,
-                client=source.client,
-                position=position,
-                compression=self._codec.method,
-                recipients=list(self._codec.recipients),
-                facts=facts,
-                parts=parts,
-            )
-            catalog.write_manifest(self._store, manifest)
-        except BaseException:
-            for what in parts:
-                self._store.delete(catalog.key_of(name, what))
-            raise
+        with self._clearing.writing(name):
+            try:
+                with self._engine.snapshot() as snapshot:
+                    facts = self._dump(name, snapshot, parts, expected_size(known, source))
+                    position = snapshot.position
+                manifest = Manifest(
+                    id=name,
+                    number=max([backup.manifest.number for backup in known.backups] or [0]) + 1,
+                    engine=self._engine.name,
+                    format=self._engine.format,
+                    taken=taken,
+                    seconds=round(self._system.monotonic() - started, 3),
+                    source={**source.where, "size": source.size},
+                    server=source.server,
+                    client=source.client,
+                    position=position,
+                    compression=self._codec.method,
+                    recipients=list(self._codec.recipients),
+                    facts=facts,
+                    parts=parts,
+                )
+                catalog.write_manifest(self._store, manifest)
+            except BaseException:
+                with contextlib.suppress(SlipwayError):  # what stopped it says more, and the next run clears up
+                    for what in (catalog.MANIFEST, *parts):  # that may be there although the store said no word of it
+                        self._store.delete(catalog.key_of(name, what))
+                raise
         self._say(f"backed up {_name(source)} as {name}: {parts[DUMP].plain_size} bytes, {manifest.size} stored")
         return Backup(manifest)
 
@@ -319,20 +331,18 @@ class Keeper:
                 cause="newer_server",
             )
 
-    def _replace(self, live: str, new: str) -> None:
-        kept = self._engine.named(f"_replaced_{time.strftime('%Y%m%d_%H%M%S', time.gmtime(self._system.wall()))}")
-        for done in self._engine.take_the_place(new, kept):
-            self._say(done)
-        self._say(f"{live} is the restored one now; the replaced one is {kept}, drop it when nobody needs it")
-
     def _prune(self, order: Order, spared: Backup) -> None:
         known = catalog.read(self._store)
         pinned = {*order.pinned, spared.manifest.id}
         verdicts = retention.judge(known.backups, order.retention, self._system.wall(), pinned)
         self._tell(verdicts, "deleted")
-        for verdict in verdicts:
-            if not verdict.stays:
-                catalog.remove(self._store, verdict.backup)
+        self._remove([verdict.backup for verdict in verdicts if not verdict.stays])
+
+    def _remove(self, backups: t.Sequence[Backup]) -> None:
+        if backups:
+            with self._clearing.writing(*(backup.manifest.id for backup in backups)):
+                for backup in backups:
+                    catalog.remove(self._store, backup)
 
     # --- what is said
 
@@ -348,7 +358,8 @@ class Keeper:
         self._actions.append(action)
 
     def _outcome(self, backup: Backup | None, *, changed: bool) -> Outcome:
-        return Outcome(changed, self._actions, backup, catalog.read(self._store).backups)
+        known = catalog.read(self._store)
+        return Outcome(changed, self._actions, backup, known.backups, damaged=tuple(known.damaged.items()))
 
 
 LEAST = 20  # a dump is hardly ever smaller than one part in so many of its database

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import secrets
 import shutil
@@ -14,7 +16,7 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from .pipeline import CHUNK, Chunks
-from .store import Entry, Store
+from .store import Entry, Leftover, Store, every
 
 PARTIAL = ".partial"
 
@@ -42,8 +44,7 @@ class LocalStore(Store):
         path = self._file(key)
         if os.path.lexists(path):
             raise SlipwayError("is there already", obj=path, remedy="Give the backup another name.", cause="exists")
-        partial = f"{path}.{secrets.token_hex(3)}{PARTIAL}"  # what a killed run left must not be in the way
-        fd = self._open_new(partial, path)
+        partial, fd = self._partial(path)
         try:
             size = 0
             for chunk in chunks:
@@ -75,15 +76,37 @@ class LocalStore(Store):
     def delete(self, key: str) -> None:
         try:
             self._system.unlink(self._file(key))
+            self._system.fsync_directory(self._path)
+        except FileNotFoundError:  # not even the directory is there
+            return
         except OSError as error:
             raise file_error(error, self._file(key)) from None
-        self._system.fsync_directory(self._path)
 
-    def leftovers(self, *, remove: bool) -> list[str]:
-        left = [name for name in self._names() if name.endswith(PARTIAL)]
-        for name in left if remove else ():
-            self._system.unlink(self._file(name))
+    def leftovers(self, *, remove: bool, which: t.Callable[[Leftover], bool] = every) -> list[str]:
+        """A writer has the flock of its file as long as it lives, on every machine that has the directory (nfs(5))."""
+        left = []
+        for name in self._names():
+            if name.endswith(PARTIAL):
+                with self._unlocked(self._file(name)) as dead:
+                    key = name[: -len(PARTIAL)].rpartition(".")[0]
+                    if dead is not None and which(Leftover(key, dead=dead)):
+                        left.append(name)
+                        if remove:
+                            self._system.unlink(self._file(name))
         return left
+
+    @contextlib.contextmanager
+    def _unlocked(self, path: str) -> t.Iterator[bool | None]:
+        """Whether nobody writes a file; None where it is gone by now, or cannot be asked."""
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            yield None
+            return
+        try:
+            yield _locked(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)
 
     def url(self, key: str) -> str:
         return self._file(key)
@@ -105,11 +128,27 @@ class LocalStore(Store):
     def _file(self, key: str) -> str:
         return os.path.join(self._path, key)
 
-    def _open_new(self, partial: str, path: str) -> int:
-        try:
-            return self._system.open_fd(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise file_error(error, path) from None
+    def _partial(self, path: str) -> tuple[str, int]:
+        """A new file, which is ours by its flock before anything is in it."""
+        while True:
+            partial = f"{path}.{secrets.token_hex(3)}{PARTIAL}"  # what a killed run left must not be in the way
+            try:
+                fd = self._system.open_fd(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except OSError as error:
+                raise file_error(error, path) from None
+            _locked(fd, fcntl.LOCK_EX)
+            if os.path.exists(partial):  # else another one took it for a dead one before
+                return partial, fd
+            os.close(fd)
+
+
+def _locked(descriptor: int, how: int) -> bool:
+    """Whether a file is locked by this now; without locks on its disk, no file is known to be nobody's."""
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError:
+        return False
+    return True
 
 
 def file_error(error: OSError, path: str) -> SlipwayError:

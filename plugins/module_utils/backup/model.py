@@ -132,6 +132,11 @@ def to_bytes(record: Manifest | Proof | Point) -> bytes:
     content = record._asdict()
     if isinstance(record, Manifest):
         content["parts"] = {name: part._asdict() for name, part in record.parts.items()}
+    return sealed(content)
+
+
+def sealed(content: t.Mapping[str, t.Any]) -> bytes:
+    """What can be written as JSON, with the checksum of itself."""
     return json.dumps({"schema": SCHEMA, "sha256": _digest(content), "content": content}, indent=1).encode() + b"\n"
 
 
@@ -140,22 +145,23 @@ def manifest_of(data: bytes, key: str) -> Manifest:
 
     :raises SlipwayError: C(manifest_damaged), C(manifest_newer).
     """
-    content = _content(data, key)
+    content = opened(data, key)
     content["parts"] = {name: Part(**part) for name, part in content["parts"].items()}
     return Manifest(**content)
 
 
 def proof_of(data: bytes, key: str) -> Proof:
     """A proof as it was written; raises as RV(manifest_of)."""
-    return Proof(**_content(data, key))
+    return Proof(**opened(data, key))
 
 
 def point_of(data: bytes, key: str) -> Point:
     """A restore point as it was written; raises as RV(manifest_of)."""
-    return Point(**_content(data, key))
+    return Point(**opened(data, key))
 
 
-def _content(data: bytes, key: str) -> dict[str, t.Any]:
+def opened(data: bytes, key: str) -> dict[str, t.Any]:
+    """What was given to RV(sealed); raises as RV(manifest_of)."""
     try:
         record = json.loads(data)
         newer = record["schema"] > SCHEMA
@@ -175,7 +181,8 @@ def _content(data: bytes, key: str) -> dict[str, t.Any]:
         raise SlipwayError(
             "is damaged",
             obj=key,
-            remedy="The backup may still be good: pg_restore reads its dump without it. It is neither used nor deleted.",
+            remedy="The backup may still be good: its dump can be restored by hand without it. It is neither used nor deleted;"
+            " remove its files when nobody needs them.",
             cause="manifest_damaged",
         )
     return t.cast("dict[str, t.Any]", record["content"])

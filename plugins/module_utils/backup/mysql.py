@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
 from .engine import Engine, Facts, Scratch, Snapshot, Source
 from .mysql_login import Login, rows, value
-from .pipeline import Chunks, not_started
+from .pipeline import Chunks, Program
+from .tools import Host, Tools
 
 LONGEST = 64  # characters of a name
 MARIADB, MYSQL = "MariaDB", "MySQL"
@@ -64,18 +64,29 @@ class MySQL(Engine):
     """See RV(Engine).
 
     :param url: connection string, see RV(Login).
-    :param bin_dir: directory of C(mariadb-dump) and the others; by default they are looked for in C(PATH).
+    :param tools: where C(mariadb-dump) and the others are; by default on this machine.
+    :param bin_dir: directory of them there; by default they are looked for in C(PATH).
     :param scratch_dir: where a throw-away server has its data.
     :param closed_file: where it is written down how far the replacing of a database has come.
     """
 
-    name = "mysql"
+    name, vendor = "mysql", MYSQL
     format = "sql"
     floor = 500
 
-    def __init__(self, url: str, system: System, *, bin_dir: str = "", scratch_dir: str, closed_file: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        system: System,
+        *,
+        tools: Tools | None = None,
+        bin_dir: str = "",
+        scratch_dir: str,
+        closed_file: str,
+    ) -> None:
         self.login = Login(url)
         self.system = system
+        self.tools = tools or Host(system)
         self.scratch_dir = scratch_dir
         self.closed_file = closed_file
         self.held: dict[str, str] = {}  # a restored database to the events that it will have
@@ -85,12 +96,28 @@ class MySQL(Engine):
     def database(self) -> str:
         return self.login.database
 
-    def inspect(self) -> Source:
+    def inspect(self, *, readable: bool = False) -> Source:
         with contextlib.closing(self.login.connect()) as link:
             server, size = release_of(link), int(value(link, _SIZE))
+            self._expect_vendor(server)
             expect_rights(link, server.vendor, self.database)
+        first = self.tools.ready()
+        if first:
+            return Source(server.version, "", size, self.login.where, first)
         client = self.client(server)
         return Source(server.version, client.version, size, self.login.where)
+
+    def _expect_vendor(self, server: Release) -> None:
+        """A dump of the one is no dump of the other, and by its name a backup says which it is of."""
+        if server.vendor != self.vendor:
+            raise SlipwayError(
+                f"is a server of {server.vendor}, and not of {self.vendor}",
+                obj=f"{self.database} on {self.login.where['host']}",
+                actual=server.version,
+                wanted=f"engine: {server.vendor.lower()}",
+                remedy="Write that, or correct url.",
+                cause="other_vendor",
+            )
 
     def client(self, server: Release) -> Release:
         """What will write the dump.
@@ -98,11 +125,7 @@ class MySQL(Engine):
         :raises SlipwayError: C(command_missing), C(other_vendor), C(client_too_old).
         """
         program = self.program(DUMP[server.vendor])
-        try:
-            said = self.system.run([program, "--no-defaults", "--version"], timeout=30).stdout
-        except OSError as error:
-            raise not_started(program, error) from None
-        client = client_of(said)
+        client = client_of(self.tools.said([program, "--no-defaults", "--version"]))
         name = os.path.basename(program)
         package = "mariadb-client" if server.vendor == MARIADB else "mysql-client"
         if client.vendor != server.vendor:
@@ -130,17 +153,24 @@ class MySQL(Engine):
 
         :param server: it is one of the server's, which may be elsewhere than C(bin_dir).
         """
-        places = [self._bin_dir] if self._bin_dir else [os.environ.get("PATH", os.defpath)]
-        if server:
-            beside = (
-                [os.path.join(self._bin_dir, "..", other) for other in ("sbin", "libexec")] if self._bin_dir else []
-            )
-            places += [*beside, os.environ.get("PATH", os.defpath), MORE]
-        found = [shutil.which(name, path=os.pathsep.join(places)) for name in names]
+        beside = [os.path.join(self._bin_dir, "..", other) for other in ("sbin", "libexec")] if self._bin_dir else []
+        own = [self._bin_dir, *(beside if server else [])] if self._bin_dir else []
+        places = [os.pathsep.join(own), *(["", MORE] if server else [])]
+        found = (self.tools.which(name, place) for name in names for place in dict.fromkeys(places))
         return next((path for path in found if path), os.path.join(self._bin_dir, names[0]))
 
-    def named(self, ending: str) -> str:
-        return self.database[: LONGEST - len(ending)] + ending
+    @contextlib.contextmanager
+    def logged_in(
+        self, program: str, *options: str, login: Login | None = None, reads: bool = False
+    ) -> t.Iterator[Program]:
+        """A program that logs in at the server, and knows nothing that the machine's own files say."""
+        login = login or self.login
+        with self.tools.handed(login.option_file()) as handed:
+            argv = (program, f"--defaults-file={handed.path}", *options)
+            yield self.tools.program(argv, handed=handed, reads=reads, sees=login.files)
+
+    def named(self, ending: str, of: str = "") -> str:
+        return (of or self.database)[: LONGEST - len(ending)] + ending
 
     @contextlib.contextmanager
     def snapshot(self) -> t.Iterator[Snapshot]:
@@ -158,10 +188,21 @@ class MySQL(Engine):
 
         return throw_away(self, facts, size)
 
-    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> None:
+    def exists(self, name: str) -> bool:
+        from .mysql_restore import exists
+
+        with contextlib.closing(self.login.to("").connect()) as link:
+            return exists(link, name)
+
+    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> list[str]:
         from .mysql_restore import restore_beside
 
-        restore_beside(self, dump, facts, name)
+        return restore_beside(self, dump, facts, name)
+
+    def give_name(self, new: str, name: str) -> None:
+        from .mysql_exchange import give_name
+
+        give_name(self, new, name)
 
     def discard(self, name: str) -> None:
         from .mysql_restore import discard
@@ -182,9 +223,9 @@ class MySQL(Engine):
 
 
 class MariaDB(MySQL):
-    """The same by its other name, so that a backup says what it is of."""
+    """The same with servers of the other vendor."""
 
-    name = "mariadb"
+    name, vendor = "mariadb", MARIADB
 
 
 def release_of(link: t.Any) -> Release:

@@ -13,6 +13,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from . import mysql_objects as objects
+from .engine import taken
 from .mysql import MARIADB, release_of
 from .mysql_login import quoted, rows
 from .mysql_objects import Made
@@ -34,7 +35,7 @@ def survey(engine: MySQL, link: t.Any, new: str, kept: str) -> dict[str, t.Any]:
     """What is to be done, so that another run can undo or finish it."""
     live = engine.database
     if exists(link, kept):
-        raise SlipwayError("there is a database of this name", obj=kept, remedy="Drop it.", cause="exists")
+        raise taken(kept)
     others = [str(row[0]) for row in rows(link, _REFERENCED, live, live)]
     if others:
         raise SlipwayError(

@@ -18,14 +18,17 @@ cut off before the restored tables had their names is put back by the next one, 
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
+import os
 import re
 import typing as t
 
 from ..errors import SlipwayError
 from . import mysql_facts
 from . import mysql_objects as objects
+from .engine import taken
 from .mysql import release_of
 from .mysql_change import Change, end_connections, live_named, make_routines, survey
 from .mysql_login import quoted, rows, value
@@ -36,12 +39,15 @@ if t.TYPE_CHECKING:
 
 TRIES = 4  # times that connections are ended: a program may come back at once
 WAIT = 5  # seconds that a try waits for transactions to end
-FINISHED = "finished the replacing of"
+FINISHED = "finished"
 CUT_OFF = 60  # seconds until the statement of a run that was cut off has ended
 
 _ASTRAY = """
 SELECT CONCAT(TABLE_NAME, ' (', CONSTRAINT_NAME, ')') FROM information_schema.REFERENTIAL_CONSTRAINTS
 WHERE CONSTRAINT_SCHEMA = %s AND UNIQUE_CONSTRAINT_SCHEMA IN (%s, %s)
+"""
+_CHARACTERS = """
+SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s
 """
 _DEFAULTS = """
 SELECT TABLE_NAME, COLUMN_NAME, COLUMN_DEFAULT FROM information_schema.COLUMNS
@@ -50,23 +56,47 @@ WHERE TABLE_SCHEMA = %s AND INSTR(COLUMN_DEFAULT, %s)
 _ENABLED = re.compile(r"( ON COMPLETION (?:NOT )?PRESERVE) ENABLE\b")
 
 
-def take_the_place(engine: MySQL, new: str, kept: str) -> list[str]:
+def give_name(engine: MySQL, new: str, name: str) -> None:
+    """Let the tables and objects of a restored database be those of a new one, without its events, which would run there, too.
+
+    The new one is there before, but empty: its tables get their names by one statement.
+
+    :raises SlipwayError: C(exists), C(denied), …; there is no such database then. C(incomplete) as RV(take_the_place).
+    """
+    with contextlib.closing(engine.login.to("").connect()) as link:
+        if exists(link, name):
+            raise taken(name)
+        engine.system.make_directory(os.path.dirname(engine.closed_file))
+        engine.system.replace_file(engine.closed_file, json.dumps({"making": name}).encode())
+        try:
+            charset, collation = rows(link, _CHARACTERS, new)[0]
+            create(link, name, {"charset": charset, "collation": collation})
+        except SlipwayError:
+            engine.system.unlink(engine.closed_file)
+            raise
+    other = copy.copy(engine)
+    other.login, other.held = engine.login.to(name), {}
+    take_the_place(other, new, engine.named(f"_old_{hashlib.sha256(new.encode()).hexdigest()[:8]}", name), made=True)
+
+
+def take_the_place(engine: MySQL, new: str, kept: str, *, made: bool = False) -> list[str]:
     """Let the tables and objects of a restored database be those of the live one, which go to one of another name.
 
+    :param made: the live one is empty and was made for this, and nothing of it is kept.
     :return: the counters that were advanced, and what the kept database is without, in words.
     :raises SlipwayError: C(in_use), C(referenced), C(denied), …; the live database is as it was then, and the new one gone.
         C(incomplete): it is the restored one, but for what that names.
     """
-    with _alone(engine, 0) as link:
+    with _alone(engine, engine.database, 0) as link:
         try:
-            change = Change(engine, link, survey(engine, link, new, kept))
+            change = Change(engine, link, {**survey(engine, link, new, kept), "made": made})
             change.write()
             for step in BEFORE:
                 reached(step.__name__)
                 step(change)
         except BaseException as error:
             with contextlib.suppress(SlipwayError):  # a lost connection lets go by itself
-                rows(link, "DO RELEASE_LOCK(%s)", _lock(engine))
+                rows(link, "DO RELEASE_LOCK(%s)", _lock(engine.database))
             done = recover(engine)
             discard(engine, new)
             if isinstance(error, SlipwayError) and done and done[0].startswith(FINISHED):
@@ -81,14 +111,32 @@ def recover(engine: MySQL) -> list[str]:
     note = json.loads(engine.system.read_file(engine.closed_file) or b"{}")
     if not note:
         return []
-    with _alone(engine, CUT_OFF) as link:
+    if "making" in note:
+        return _unmake(engine, str(note["making"]))
+    with _alone(engine, str(note["live"]), CUT_OFF) as link:
         change = Change(engine, link, note)
+        made = bool(note.get("made"))
         if change.is_done():
             finish(change)
-            return [f"{FINISHED} {change.live}, which was cut off", *change.said]
+            return [
+                f"{FINISHED} the {'making' if made else 'replacing'} of {change.live}, which was cut off",
+                *change.said,
+            ]
         back(change)
         discard(engine, change.new)
+    if made:
+        return [f"dropped {change.live}, which a run that was cut off was about to make"]
     return [f"put {change.live} back, which a run that was cut off was about to replace"]
+
+
+def _unmake(engine: MySQL, name: str) -> list[str]:
+    """Drop a database that was made, but nothing was done to it yet."""
+    with contextlib.closing(engine.login.to("").connect()) as link:
+        there = exists(link, name) and not objects.tables(link, name)
+        if there:
+            rows(link, f"DROP DATABASE {quoted(name)}")
+    engine.system.unlink(engine.closed_file)
+    return [f"dropped {name}, which a run that was cut off was about to make"] if there else []
 
 
 def reached(_step: str) -> None:
@@ -96,21 +144,21 @@ def reached(_step: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone(engine: MySQL, patience: int) -> t.Iterator[t.Any]:
+def _alone(engine: MySQL, database: str, patience: int) -> t.Iterator[t.Any]:
     """A connection that nobody else exchanges the live database with; the server lets go of it with the connection."""
     with contextlib.closing(engine.login.to("").connect()) as link:
-        if not value(link, "SELECT GET_LOCK(%s, %s)", _lock(engine), patience):
+        if not value(link, "SELECT GET_LOCK(%s, %s)", _lock(database), patience):
             raise SlipwayError(
                 "is being replaced by another run",
-                obj=engine.database,
+                obj=database,
                 remedy="Wait until it has ended.",
                 cause="busy",
             )
         yield link
 
 
-def _lock(engine: MySQL) -> str:
-    return "slipway:" + hashlib.sha256(engine.database.encode()).hexdigest()[:32]
+def _lock(database: str) -> str:
+    return "slipway:" + hashlib.sha256(database.encode()).hexdigest()[:32]
 
 
 # --- until the restored tables have their names
@@ -256,13 +304,15 @@ def finish(change: Change) -> None:
     if change.note["events"]:
         script = str(change.note["events"]).encode(errors="surrogateescape")
         try:
-            fill(change.engine, change.engine.login, release_of(link).vendor, [script])
+            fill(change.engine, change.engine.login.to(live), release_of(link).vendor, [script])
         except SlipwayError as error:
             problems.append(f"events: {error.actual}")
     problems += [f"foreign key {row[0]} points elsewhere" for row in rows(link, _ASTRAY, live, change.new, change.kept)]
     reached("kept")
     change.said += [f"{change.kept} is without {problem}" for problem in _complete_kept(change)]
     discard(change.engine, change.new)
+    if change.note.get("made"):
+        discard(change.engine, change.kept)
     rows(link, "DO 1")  # were the connection lost, none of this had been done
     change.forget()
     if problems:
@@ -323,8 +373,9 @@ def back(change: Change) -> None:
     has = {made.title for made in [*objects.views(link, live), *objects.events(link, live)]}
     wanted = [*change.made("old", "views"), *change.made("old", "events")]
     problems = objects.make_all(link, [made for made in wanted if made.title not in has])
-    if exists(link, kept) and not objects.tables(link, kept):
-        rows(link, f"DROP DATABASE {quoted(kept)}")
+    for database in (kept, *([live] if change.note.get("made") else [])):
+        if exists(link, database) and not objects.tables(link, database):
+            rows(link, f"DROP DATABASE {quoted(database)}")
     change.forget()
     if problems:
         raise SlipwayError(

@@ -18,13 +18,14 @@ from . import mysql_objects as objects
 from .compare import compare, rows_differ
 from .engine import Facts
 from .mysql_login import quoted, rows, value
+from .progress import SILENT, Progress
 
 ENDS = 500  # rows at each end of the primary key that a sample has
 ALL = 50_000  # rows up to which a table without a primary key is read whole
 SHARE = 64  # else one of so many rows, chosen by what is in it
 
 _TABLES = """
-SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES
+SELECT TABLE_NAME, TABLE_TYPE, COALESCE(TABLE_ROWS, 0) FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY TABLE_NAME
 """
 
@@ -62,15 +63,20 @@ NUMBERED, SEQUENCE = "auto_increment of ", "sequence "  # what a counter is, bef
 LOOSE = ("event ", "function ", "package ", "package body ", "procedure ", "view ")
 
 
-def of_source(link: t.Any, known: Facts) -> Facts:
+def of_source(link: t.Any, known: Facts, progress: Progress = SILENT) -> Facts:
     """Of the moment that a connection's transaction has.
 
     :param known: what was asked when it began, C(counters) among it.
     """
-    return {**known, "schema": schema(link), "tables": _tables(link), "zones": [row[0] for row in rows(link, _ZONES)]}
+    return {
+        **known,
+        "schema": schema(link),
+        "tables": _tables(link, progress),
+        "zones": [row[0] for row in rows(link, _ZONES)],
+    }
 
 
-def differences(link: t.Any, facts: Facts, *, events: bool = True) -> list[str]:
+def differences(link: t.Any, facts: Facts, *, events: bool = True, progress: Progress = SILENT) -> list[str]:
     """In what the restored database that a connection is in is not what the facts say.
 
     :param events: whether they were restored, too.
@@ -79,7 +85,7 @@ def differences(link: t.Any, facts: Facts, *, events: bool = True) -> list[str]:
     rows(link, "START TRANSACTION READ ONLY")
     wanted = {name: made for name, made in facts["schema"].items() if events or not name.startswith("event ")}
     found += compare("object", wanted, {name: made for name, made in schema(link).items() if events or name in wanted})
-    found += compare("table", facts["tables"], _tables(link), rows_differ)
+    found += compare("table", facts["tables"], _tables(link, progress, facts["tables"]), rows_differ)
     rows(link, "COMMIT")
     return found
 
@@ -88,7 +94,7 @@ def schema(link: t.Any) -> dict[str, str]:
     """Each object of the database that a connection is in, with the checksum of what makes it."""
     database = str(value(link, "SELECT DATABASE()"))
     found = {}
-    for name, _kind in rows(link, _TABLES):
+    for name, _kind, _rows in rows(link, _TABLES):
         with _let_go(link):
             text = str(rows(link, f"SHOW CREATE TABLE {quoted(name)}")[0][1])
         # Where the next number stands is compared by itself; a dump may say it later than its moment.
@@ -99,6 +105,14 @@ def schema(link: t.Any) -> dict[str, str]:
     for trigger in objects.triggers(link, database):
         found[trigger.title] = _digest(repr(trigger), database)
     return {**found, **loose(link)}
+
+
+def schema_now(link: t.Any) -> dict[str, str]:
+    """RV(schema), of a connection that has no transaction."""
+    rows(link, "START TRANSACTION READ ONLY")
+    found = schema(link)
+    rows(link, "COMMIT")
+    return found
 
 
 def loose(link: t.Any) -> dict[str, str]:
@@ -134,10 +148,19 @@ def with_counters_after(facts: Facts, after: t.Mapping[str, int]) -> Facts:
     return {**facts, "counters": {name: [first, after.get(name, first)] for name, first in before.items()}}
 
 
-def _tables(link: t.Any) -> dict[str, list[t.Any]]:
-    """Table to its number of rows, and the checksum of some of them."""
-    found = {}
-    for name, kind in rows(link, _TABLES):
+def _tables(
+    link: t.Any, progress: Progress, wanted: t.Mapping[str, t.Sequence[t.Any]] | None = None
+) -> dict[str, list[t.Any]]:
+    """Table to its number of rows, and the checksum of some of them.
+
+    :param wanted: what they should be.
+    """
+    found, what = {}, "counted" if wanted is None else "compared"
+
+    def estimated(table: t.Sequence[t.Any]) -> int:
+        return int(table[2] if wanted is None else wanted.get(table[0], [0])[0])
+
+    for name, kind, _rows in progress.tables(what, rows(link, _TABLES), estimated):
         versioned = kind == "SYSTEM VERSIONED"  # the rows that were are dumped, too; they share their keys
         source = quoted(name) + (" FOR SYSTEM_TIME ALL" if versioned else "")
         columns = rows(link, _COLUMNS, name)
@@ -186,8 +209,13 @@ def _let_go(link: t.Any) -> t.Iterator[None]:
 
 
 def _digest(text: str, database: str) -> str:
-    """Of a definition, whatever name its database has: a sequence and a function stand in it with that."""
-    return hashlib.sha256(text.replace(quoted(database) + ".", "").encode()).hexdigest()[:16]
+    """Of a definition, whatever name its database has: a sequence and a function stand in it with that, and so do the columns of
+    a view whose definer is unknown. A definition that is bytes has its name so, too.
+    """
+    named = quoted(database) + "."
+    for name in (named, named.encode(errors="surrogateescape").decode("latin-1")):
+        text = text.replace(name, "")
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _astray(wanted: t.Mapping[str, t.Sequence[int]], found: t.Mapping[str, int]) -> list[str]:

@@ -9,7 +9,6 @@ import contextlib
 import copy
 import os
 import re
-import tempfile
 import typing as t
 import urllib.parse
 
@@ -127,16 +126,11 @@ class Login:
         files = {name: self.tls[f"ssl-{name}"] for name in ("ca", "cert", "key") if self.tls.get(f"ssl-{name}")}
         return {**files, "check_hostname": verified, "verify_mode": bool(files.get("ca"))}
 
-    @contextlib.contextmanager
-    def for_programs(self) -> t.Iterator[str]:
-        """The path of an option file, for no secret to be on a command line.
-
-        It has no name of its own and mode 0600: whatever ends this process, it is gone with it.
-        """
-        with tempfile.TemporaryFile("wb") as file:
-            file.write(self.option_file())
-            file.flush()
-            yield f"/proc/{os.getpid()}/fd/{file.fileno()}"
+    @property
+    def files(self) -> list[str]:
+        """What of this machine a program that logs in wants to see."""
+        files = [self.tls[name] for name in ("ssl-ca", "ssl-cert", "ssl-key") if self.tls.get(name)]
+        return [*files, os.path.dirname(self.socket)] if self.socket else files
 
     def option_file(self) -> bytes:
         """What a program reads with C(--defaults-file): this login, and nothing that the machine's own files say."""

@@ -20,7 +20,7 @@ from .engine import Facts
 from .mysql import CLIENT, release_of, whole
 from .mysql_login import Login, quoted, rows
 from .mysql_objects import unqualified
-from .pipeline import Chunks, Program, flow
+from .pipeline import Chunks, flow
 
 if t.TYPE_CHECKING:
     from .mysql import MySQL
@@ -33,41 +33,17 @@ SAID = re.compile(r"(\S+ ended with [^:]*: ).*(ERROR \d+ \(\w+\).*)\Z", re.DOTAL
 SIGNS = (SECTION, TRIGGER, ALTER, VIEW, NEXT)
 
 
-def restore_beside(engine: MySQL, dump: Chunks, facts: Facts, name: str) -> None:
-    """Make a new database out of a dump, and compare it with what was backed up.
-
-    :raises SlipwayError: C(exists), C(bad_backup), C(command_failed), …; the new database is gone then.
-    """
+def restore_beside(engine: MySQL, dump: Chunks, facts: Facts, name: str) -> list[str]:
+    """Make a new database out of a dump, and compare it with what was backed up; see RV(Engine)."""
     login = engine.login.to(name)
     with contextlib.closing(engine.login.to("").connect()) as link:
-        if exists(link, name):
-            raise SlipwayError(
-                "there is a database of this name",
-                obj=name,
-                remedy="Drop it, or choose another name.",
-                cause="exists",
-            )
         vendor = release_of(link).vendor
         create(link, name, facts["properties"])
-    try:
-        renamed = Renamed(str(facts["database"]), name)
-        fill(engine, login, vendor, renamed.through(whole(dump)))
-        engine.held[name] = renamed.events.decode(errors="surrogateescape")
-        with contextlib.closing(login.connect()) as link:
-            found = mysql_facts.differences(link, facts, events=False)
-        if found:
-            raise SlipwayError(
-                "restores to something else than what was backed up",
-                obj=name,
-                actual="; ".join(found),
-                wanted="the same objects, rows and samples",
-                remedy="The new database is dropped. Choose another backup.",
-                cause="bad_backup",
-                evidence={"differences": found},
-            )
-    except BaseException:
-        discard(engine, name)
-        raise
+    renamed = Renamed(str(facts["database"]), name)
+    fill(engine, login, vendor, renamed.through(whole(dump)))
+    engine.held[name] = renamed.events.decode(errors="surrogateescape")
+    with contextlib.closing(login.connect()) as link:
+        return mysql_facts.differences(link, facts, events=False, progress=engine.progress)
 
 
 def discard(engine: MySQL, name: str) -> None:
@@ -94,19 +70,15 @@ def fill(engine: MySQL, login: Login, vendor: str, script: Chunks) -> None:
 
     In binary mode it takes lines as they are, and knows none of its own commands, as that which starts a program.
     """
-    with login.for_programs() as options:
-        program = Program(
-            (
-                engine.program(CLIENT[vendor]),
-                f"--defaults-file={options}",
-                "--batch",
-                "--binary-mode",
-                "--comments",  # those in a routine are part of it
-                "--default-character-set=utf8mb4",
-                "--max-allowed-packet=1G",
-                f"--database={login.database}",
-            )
-        )
+    options = (
+        "--batch",
+        "--binary-mode",
+        "--comments",  # those in a routine are part of it
+        "--default-character-set=utf8mb4",
+        "--max-allowed-packet=1G",
+        f"--database={login.database}",
+    )
+    with engine.logged_in(engine.program(CLIENT[vendor]), *options, login=login, reads=True) as program:
         try:
             for _said in flow([program], script):
                 pass

@@ -21,12 +21,12 @@ import subprocess
 import typing as t
 
 from ..errors import SlipwayError
-from . import mysql_facts
+from . import binlog, mysql_facts
 from . import mysql_objects as objects
 from .engine import Facts, Snapshot
 from .mysql import DUMP, MARIADB, Release, release_of, whole
 from .mysql_login import quoted, rows, value
-from .pipeline import CHUNK, Program, chained
+from .pipeline import CHUNK, chained
 
 if t.TYPE_CHECKING:
     from .mysql import MySQL
@@ -62,7 +62,6 @@ class _Moment(Snapshot):
         self._engine = engine
         self._link = self._opened(stack)
         self._server = release_of(self._link)
-        options = stack.enter_context(engine.login.for_programs())
         self._known = self._about()
         rows(self._link, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with contextlib.ExitStack() as frozen:
@@ -72,7 +71,10 @@ class _Moment(Snapshot):
             self._hold(self._opened(stack))
             rows(self._link, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             self.position = _position(locker, self._server)
-            self._chain = stack.enter_context(chained([Program(self._argv(options))], subprocess.DEVNULL))
+            place = binlog.now(locker, self._server.vendor, engine.database)
+            self._known["binlog"] = place and place._asdict()
+            program = stack.enter_context(engine.logged_in(engine.program(DUMP[self._server.vendor]), *self._options()))
+            self._chain = stack.enter_context(chained([program], subprocess.DEVNULL))
             self._first = self._begun()
 
     def dump(self) -> t.Iterator[bytes]:
@@ -85,7 +87,7 @@ class _Moment(Snapshot):
         return {}
 
     def facts(self) -> Facts:
-        found = mysql_facts.of_source(self._link, self._known)
+        found = mysql_facts.of_source(self._link, self._known, self._engine.progress)
         # Where there is a binary log, it holds the definition of each table that it has read until it ends. Somebody's change
         # of one would wait for that, and the dump for the change: nobody would ever go on.
         rows(self._link, "COMMIT")
@@ -138,10 +140,8 @@ class _Moment(Snapshot):
             "counters": mysql_facts.counters(self._link, database),
         }
 
-    def _argv(self, options: str) -> tuple[str, ...]:
+    def _options(self) -> tuple[str, ...]:
         return (
-            self._engine.program(DUMP[self._server.vendor]),
-            f"--defaults-file={options}",
             "--single-transaction",
             "--quick",
             "--routines",
@@ -167,7 +167,7 @@ class _Moment(Snapshot):
         """
         stream, system = t.cast("t.IO[bytes]", self._chain.processes[0].stdout), self._engine.system
         written, deadline = b"", system.monotonic() + BEGIN
-        while not BEGUN.search(written):
+        while not BEGUN.search(written) and not self._chain.ended(written):
             if not select.select([stream], [], [], max(0.0, deadline - system.monotonic()))[0]:
                 raise SlipwayError(
                     "did not begin",
@@ -178,17 +178,16 @@ class _Moment(Snapshot):
                 )
             chunk = os.read(stream.fileno(), CHUNK)
             if not chunk:
-                self._chain.finish()
                 break
             written += chunk
+        if not BEGUN.search(written):
+            for _rest in self._chain.output(written):
+                pass
+            self._chain.finish()
         return SANDBOX.sub(b"", written)
 
     def _output(self) -> t.Iterator[bytes]:
-        stream = t.cast("t.Any", self._chain.processes[0].stdout)
-        chunk = self._first
-        while chunk:
-            yield chunk
-            chunk = stream.read1(CHUNK)
+        yield from self._chain.output(self._first)
         self._chain.finish()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import typing as t
@@ -18,7 +19,9 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import Completed, System
 from .pgbackrest_info import MISSING, READY, Stanza, is_segment, stanza_of, verdict_of
+from .pipeline import Program, flow
 from .postgresql_scratch import OWNER
+from .progress import SILENT, Progress
 
 LONGEST = (
     20 * 86400.0
@@ -27,6 +30,8 @@ QUICK = 300.0  # seconds for what only reads a little
 SAID = 2000  # characters of what it said that an error quotes
 DAMAGED = (26, 28, 29)  # checksum, invalid file, format: of what is stored
 GONE = (55, 75, 103)  # a file that is missing, a backup that is not there
+
+FAR = re.compile(rb", (\d+)(?:\.\d+)?%\)")  # at the end of what it says of a file: how much of all that is
 
 # What an exit status means: cause, and what to do.
 MEANINGS: t.Final[dict[int, tuple[str, str]]] = {
@@ -77,9 +82,9 @@ class Order(t.NamedTuple):
 class PgBackRest:
     """The program, for one stanza."""
 
-    def __init__(self, order: Order, system: System) -> None:
+    def __init__(self, order: Order, system: System, progress: Progress = SILENT) -> None:
         self.order = order
-        self._system = system
+        self._system, self._progress = system, progress
 
     # --- what it knows
 
@@ -132,7 +137,7 @@ class PgBackRest:
 
     def backup(self) -> None:
         """Take one; what is beyond its own retention goes."""
-        self._run("backup", *([f"--type={self.order.kind}"] if self.order.kind else ()))
+        self._long("backed up", "backup", *([f"--type={self.order.kind}"] if self.order.kind else ()))
 
     def verify(self, labels: t.Sequence[str]) -> str:
         """What is wrong with some backups, in words; empty where nothing is."""
@@ -144,7 +149,7 @@ class PgBackRest:
         :param target: options that say up to where WAL is replayed.
         """
         options = [f"--pg1-path={data}", "--reset-pg1-host", f"--set={label}", "--archive-mode=off", *target]
-        self._run("restore", *options, f"--tablespace-map-all={tablespaces}")
+        self._long("restored", "restore", *options, f"--tablespace-map-all={tablespaces}")
 
     # --- how it is called
 
@@ -153,13 +158,18 @@ class PgBackRest:
         words = self.words("archive-get", f"--pg1-path={data}", "--reset-pg1-host", "--no-archive-async")
         return " ".join([*(shlex.quote(word).replace("%", "%%") for word in words), "%f", '"%p"'])
 
-    def words(self, command: str, *options: str, stanza: bool = True, repo: bool = True) -> list[str]:
-        """The command line, without who runs it."""
+    def words(
+        self, command: str, *options: str, stanza: bool = True, repo: bool = True, says: str = "off"
+    ) -> list[str]:
+        """The command line, without who runs it.
+
+        :param says: up to which level of its log is written to standard output.
+        """
         order = self.order
         words = ["pgbackrest", *([f"--config={order.config}"] if order.config else ())]
         words += [f"--stanza={order.stanza}"] if stanza else []
         words += [f"--repo={order.repo}"] if order.repo and repo else []
-        return [*words, "--log-level-console=off", "--log-level-stderr=warn", command, *options]
+        return [*words, f"--log-level-console={says}", "--log-level-stderr=warn", command, *options]
 
     def shown(self, command: str, *options: str) -> str:
         """A command that a person can copy."""
@@ -168,6 +178,25 @@ class PgBackRest:
             ["sudo", "-u", OWNER, "pgbackrest", *config, f"--stanza={self.order.stanza}", *options, command]
         )
 
+    def _long(self, what: str, command: str, *options: str) -> None:
+        """What copies a whole cluster; it names each file and how far it is with it."""
+        self._expect_there()
+        argv = [*as_owner("TERM"), *self.words(command, *options, says="detail")]
+        rest = b""
+        try:
+            for chunk in flow([Program(tuple(argv), called="pgbackrest")]):
+                *lines, rest = (rest + chunk).split(b"\n")
+                self._tell(what, lines)
+        except SlipwayError as error:
+            if "status" not in error.evidence:
+                raise
+            raise self._error(command, Completed(error.evidence["status"], "", str(error.actual))) from None
+
+    def _tell(self, what: str, lines: t.Sequence[bytes]) -> None:
+        found = [match for match in map(FAR.search, lines) if match]
+        if found:
+            self._progress.say(f"{what} by pgBackRest: {int(found[-1][1])} %")
+
     def _run(self, command: str, *options: str, stanza: bool = True, repo: bool = True) -> Completed:
         done = self._start(command, *options, stanza=stanza, repo=repo)
         if done.rc:
@@ -175,6 +204,11 @@ class PgBackRest:
         return done
 
     def _start(self, command: str, *options: str, stanza: bool = True, repo: bool = True) -> Completed:
+        self._expect_there()
+        argv = [*as_owner("TERM"), *self.words(command, *options, stanza=stanza, repo=repo)]
+        return self._system.run(argv, timeout=LONGEST if command == "verify" else QUICK)
+
+    def _expect_there(self) -> None:
         if shutil.which("pgbackrest") is None:
             raise SlipwayError(
                 "no such program",
@@ -189,8 +223,6 @@ class PgBackRest:
                 remedy="Name pgBackRest's configuration file in slipway_database.backup.physical.config.",
                 cause="bad_input",
             )
-        argv = [*as_owner("TERM"), *self.words(command, *options, stanza=stanza, repo=repo)]
-        return self._system.run(argv, timeout=LONGEST if command in ("backup", "restore", "verify") else QUICK)
 
     def _error(self, command: str, done: Completed) -> SlipwayError:
         cause, remedy = MEANINGS.get(done.rc, ("command_failed", "Do what it says, and run it again."))

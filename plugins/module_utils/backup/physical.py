@@ -17,7 +17,7 @@ from . import due, physical_point
 from .keeper import Order, Outcome
 from .model import STRENGTH, Backup, Point, Proof
 from .pgbackrest import PgBackRest
-from .pgbackrest_info import Stanza, backup_of, versions_of
+from .pgbackrest_info import LABEL, Stanza, backup_of, versions_of
 from .physical_point import Cluster
 from .physical_prover import PhysicalProver
 from .physical_records import Records
@@ -40,6 +40,10 @@ class PhysicalKeeper:
     :param release: the release that this is for; empty without one.
     """
 
+    name = "physical"
+    alone = "pgBackRest is named, and this is no release"
+    apart = True
+
     def __init__(
         self,
         engine: PostgreSQL,
@@ -56,6 +60,14 @@ class PhysicalKeeper:
         self._point: Point | None = None  # the one that was made for a release
 
     # --- what is asked for
+
+    def knows(self, wanted: str) -> bool:
+        """Whether an id is that of a physical backup."""
+        return LABEL.fullmatch(wanted) is not None
+
+    def hindrance(self) -> str:
+        """Nothing is in the way of using them from the beginning."""
+        return ""
 
     def because(self, why: str) -> None:
         """Say why physical backups are what is used."""
@@ -92,7 +104,8 @@ class PhysicalKeeper:
         backup = _named(known, wanted)
         proofs = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
         now = self._system.wall()
-        if max_age and not backup.failed and proofs and 0 <= now - proofs[-1].at <= max_age:
+        strong = STRENGTH.index(backup.verified_by) >= STRENGTH.index(by)
+        if max_age and strong and proofs and 0 <= now - proofs[-1].at <= max_age:
             self._say(f"{backup.manifest.id} was verified by {proofs[-1].by} {now - proofs[-1].at:.0f} s ago")
             return self._outcome(backup, known, changed=False)
         cluster = self._expect_usable(stanza)
@@ -113,7 +126,7 @@ class PhysicalKeeper:
             cause="not_ours",
         )
 
-    def restored(self, wanted: str, target: Target, *, check: bool = False) -> Outcome:
+    def restored_into(self, wanted: str, target: Target, *, check: bool = False) -> Outcome:
         """A cluster of its own in a new directory, as it was at a moment; started once to see that it comes up, and left stopped.
 
         :raises SlipwayError: C(exists), C(bad_input), C(no_space), C(wal_missing), C(too_early), C(damaged), …

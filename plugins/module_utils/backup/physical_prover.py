@@ -21,8 +21,8 @@ from .physical_copy import Copy
 from .physical_facts import Around
 from .physical_point import Cluster, owned
 from .postgresql import PostgreSQL
-from .postgresql_scratch import SOCKETS
 from .scratch_place import place
+from .scratch_server import SOCKETS
 
 FACTOR = 1.1  # room for the WAL that is replayed, of the cluster's size
 
@@ -136,6 +136,7 @@ class PhysicalProver:
 
     def _compare(self, url: str, programs: str, around: Around) -> physical_facts.Verdict:
         copy = PostgreSQL(url, self.system, bin_dir=programs, scratch_dir="", closed_file="")
+        copy.progress = self.engine.progress
         try:
             found = self._facts(copy)
             with contextlib.closing(copy.login.connect()) as link:

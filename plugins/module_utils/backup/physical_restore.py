@@ -10,7 +10,6 @@ back at once, which is for a person to decide.
 from __future__ import annotations
 
 import contextlib
-import datetime
 import os
 import re
 import shlex
@@ -19,15 +18,15 @@ import typing as t
 
 from ..errors import SlipwayError
 from .model import Backup, Point
+from .moments import moment_of
 from .physical_copy import Copy
 from .physical_point import owned
 from .physical_prover import PhysicalProver
 from .postgresql import PostgreSQL
-from .postgresql_scratch import OWNER, SOCKETS
+from .postgresql_scratch import OWNER
 from .scratch_place import place
+from .scratch_server import SOCKETS
 
-# ISO 8601, with an offset: without one it would be the server's own idea of local time.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?(?:Z|[+-]\d\d(?::?\d\d)?)")
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
 
 
@@ -99,24 +98,6 @@ class Target(t.NamedTuple):
             fitting = [one for one in good if number_of(one.manifest.position or "0/0") <= number_of(self.lsn)]
             return fitting, ["--type=lsn", f"--target={self.lsn}"], f"as it was at {self.lsn}"
         return good, ["--type=default"], "as far as its WAL goes"
-
-
-def moment_of(text: str) -> datetime.datetime:
-    """A moment as a person writes it, with its offset from UTC.
-
-    :raises SlipwayError: C(bad_input).
-    """
-    if not _TIME.fullmatch(text):
-        raise _bad("target_time", text, "such as 2026-11-24 03:15:00+00:00, with its offset from UTC")
-    text = re.sub(r"Z$", "+00:00", text.replace("T", " "))
-    text = (
-        re.sub(r"([+-]\d\d)(\d\d)?$", lambda found: f"{found[1]}:{found[2] or '00'}", text) if text[-3] != ":" else text
-    )
-    try:
-        # Python 3.9 reads fractions of three or six digits only.
-        return datetime.datetime.fromisoformat(re.sub(r"\.(\d+)", lambda found: f".{found[1]:0<6}", text))
-    except ValueError as error:
-        raise _bad("target_time", text, str(error)) from None
 
 
 def number_of(lsn: str) -> int:

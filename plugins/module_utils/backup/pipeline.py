@@ -21,6 +21,22 @@ SAID = 2000  # characters of what a program said that an error quotes
 GRACE = 10.0  # seconds from SIGTERM to SIGKILL
 
 Chunks = t.Iterable[bytes]
+if t.TYPE_CHECKING:
+    Process = subprocess.Popen[bytes]
+
+
+class Inside(t.NamedTuple):
+    """What is other with a program that runs in a container, where the process here is only the client of it.
+
+    :param told: what is written to its standard input before anything else.
+    :param seal: what the container writes last, when the program has ended. It stays until its standard input is closed.
+        Empty for a program that reads from there, whose output nobody needs.
+    :param remove: argv that ends the container, for it does not end with its client.
+    """
+
+    told: bytes
+    seal: bytes
+    remove: tuple[str, ...]
 
 
 class Program(t.NamedTuple):
@@ -28,15 +44,19 @@ class Program(t.NamedTuple):
 
     :param argv: never a shell's line.
     :param env: added to this process's environment.
+    :param called: its own name, where the first word is that of what starts it.
+    :param inside: for one in a container, which is alone in its chain.
     """
 
     argv: tuple[str, ...]
     env: t.Mapping[str, str] = {}
+    called: str = ""
+    inside: Inside | None = None
 
     @property
     def name(self) -> str:
         """What errors call it."""
-        return os.path.basename(self.argv[0])
+        return self.called or os.path.basename(self.argv[0])
 
 
 def flow(programs: t.Sequence[Program], chunks: Chunks | None = None) -> t.Iterator[bytes]:
@@ -53,12 +73,7 @@ def flow(programs: t.Sequence[Program], chunks: Chunks | None = None) -> t.Itera
         return
     with chained(programs, subprocess.DEVNULL if chunks is None else subprocess.PIPE) as chain:
         feeder = None if chunks is None else _Feeder(chain, chunks)
-        stream = t.cast(io.BufferedReader, chain.processes[-1].stdout)
-        while True:
-            chunk = stream.read1(CHUNK)  # what there is, not more
-            if not chunk:
-                break
-            yield chunk
+        yield from chain.output()
         if feeder is not None:
             feeder.finish()
         chain.finish()
@@ -79,6 +94,37 @@ def not_started(program: str, error: OSError) -> SlipwayError:
     )
 
 
+def started(program: Program, stdin: int | t.IO[bytes], stdout: int | t.IO[bytes], said: t.IO[bytes]) -> Process:
+    """A process of it.
+
+    :param stdin: as of C(subprocess); one in a container that is given nothing to read gets a pipe, on which it depends.
+    :raises SlipwayError: C(command_missing).
+    """
+    if program.inside is not None and stdin == subprocess.DEVNULL:
+        stdin = subprocess.PIPE
+    try:
+        # A module's run_command keeps all output in memory.
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+            program.argv, stdin=stdin, stdout=stdout, stderr=said, env={**os.environ, **program.env}
+        )
+    except OSError as error:
+        raise not_started(program.argv[0], error) from None
+    if program.inside is not None and process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # why it ended, its exit status tells
+            process.stdin.write(program.inside.told)
+            process.stdin.flush()
+    return process
+
+
+def removed(program: Program) -> None:
+    """End the container of a program, if it has one that is there."""
+    if program.inside is not None:
+        with contextlib.suppress(OSError):
+            subprocess.run(  # pylint: disable=ansible-bad-function
+                program.inside.remove, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
+
+
 class _Chain:
     """Processes that run, and the files that hold what they say."""
 
@@ -91,19 +137,51 @@ class _Chain:
         """Start one more, reading from the one before it."""
         said = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the chain
         self.said.append(said)
-        try:
-            # A module's run_command keeps all output in memory.
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-                program.argv,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                env={**os.environ, **program.env},
-            )
-        except OSError as error:
-            raise not_started(program.argv[0], error) from None
+        process = started(program, stdin, subprocess.PIPE, said)
         self.programs.append(program)
         self.processes.append(process)
+
+    def output(self, begun: bytes = b"") -> t.Iterator[bytes]:
+        """What the last one writes, as it comes.
+
+        :param begun: what has been read of it already.
+        :raises SlipwayError: C(command_failed) when it is cut off.
+        """
+        stream = t.cast(io.BufferedReader, self.processes[-1].stdout)
+        inside = self.programs[-1].inside
+        if inside is not None and inside.seal:
+            yield from self._unsealed(inside.seal, begun, stream)
+            return
+        chunk = begun or stream.read1(CHUNK)  # what there is, not more
+        while chunk:
+            yield chunk
+            chunk = stream.read1(CHUNK)
+
+    def ended(self, written: bytes) -> bool:
+        """Whether the last one has written all that it will by what it has written."""
+        inside = self.programs[-1].inside
+        return inside is not None and bool(inside.seal) and written.endswith(inside.seal)
+
+    def _unsealed(self, seal: bytes, begun: bytes, stream: io.BufferedReader) -> t.Iterator[bytes]:
+        """An engine lets go of what a container wrote two seconds after its end, whether or not it has been read."""
+        held = begun
+        while not held.endswith(seal):
+            ready = max(0, len(held) - len(seal) + 1)
+            if ready:
+                yield held[:ready]
+            chunk = stream.read1(CHUNK)
+            if not chunk:
+                self.finish()
+                program = self.programs[-1]
+                raise SlipwayError(
+                    "what it wrote was cut off",
+                    obj=program.name,
+                    remedy="See the log of the Docker Engine, then run again.",
+                    cause="command_failed",
+                )
+            held = held[ready:] + chunk
+        yield held[: -len(seal)]
+        t.cast("t.IO[bytes]", self.processes[-1].stdin).close()
 
     def finish(self) -> None:
         """Wait for all of them.
@@ -124,12 +202,14 @@ class _Chain:
                 ),
                 wanted="exit status 0 of every program",
                 cause="command_failed",
+                evidence={"status": reasons[0][0]},
             )
 
     def end(self) -> None:
         """Leave none behind, whatever happened."""
-        for process in self.processes:
+        for position, process in enumerate(self.processes):
             if process.poll() is None:
+                removed(self.programs[position])
                 process.terminate()
         for process in self.processes:
             for stream in (process.stdin, process.stdout):
@@ -149,7 +229,7 @@ class _Feeder:
     """Writes to a chain beside whoever reads from it."""
 
     def __init__(self, chain: _Chain, chunks: Chunks) -> None:
-        self._process, self._chunks = chain.processes[0], chunks
+        self._program, self._process, self._chunks = chain.programs[0], chain.processes[0], chunks
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -167,7 +247,8 @@ class _Feeder:
                     pass
         except BaseException as error:  # pylint: disable=broad-exception-caught  # raised by finish
             self._failed = error
-            self._process.kill()  # an end of its input would be taken for the whole
+            removed(self._program)  # an end of its input would be taken for the whole
+            self._process.kill()
 
     def finish(self) -> None:
         """Wait until all is written, and raise what the chunks raised."""

@@ -17,13 +17,12 @@ import contextlib
 import itertools
 import os
 import re
-import shutil
 import tarfile
 import typing as t
 
 from ..errors import SlipwayError
 from .local import file_error
-from .pipeline import CHUNK, Chunks, Program, flow, not_started
+from .pipeline import CHUNK, Chunks, Program, flow
 from .scratch_place import place
 
 if t.TYPE_CHECKING:
@@ -33,8 +32,6 @@ FORMAT = "directory"
 MOST = 8  # jobs, unless more are asked for: each is a connection
 BLOCK = tarfile.BLOCKSIZE
 TOC = "toc.dat"
-# A program that reads or writes files does not notice that whoever started it was killed.
-ENDS = ("setpriv", "--pdeathsig", "TERM")
 
 _NAME = re.compile(r"(?:toc|blob_[0-9]+|[0-9]+)\.dat|blobs(?:_[0-9]+)?\.toc")
 _COMMENT = re.compile(rb"[0-9]+ comment=([0-9]+) bytes\n\0+")
@@ -45,34 +42,18 @@ def processors() -> int:
     return min(len(os.sched_getaffinity(0)), MOST)
 
 
-class _Bound(Program):
-    """A program that ends with whoever started it."""
-
-    @property
-    def name(self) -> str:
-        return os.path.basename(self.argv[len(ENDS)])
-
-
-def bound(program: Program) -> Program:
-    """The same program, ended when the thread that starts it ends, also where that is killed."""
-    path = program.argv[0]
-    if shutil.which(path) is None:  # setpriv would name itself
-        raise not_started(path, FileNotFoundError())
-    return _Bound((*ENDS, *program.argv), program.env)
-
-
 # --- to the store
 
 
 def dump(run: t.Callable[..., t.Iterator[bytes]], jobs: int, where: str) -> t.Iterator[bytes]:
     """A dump as one tar.
 
-    :param run: runs pg_dump with options.
+    :param run: runs pg_dump with options, and a directory that it writes in.
     :param where: a directory that nobody else uses.
     """
     directory = os.path.join(where, "dump")
     for _output in run(
-        "--format=directory", f"--jobs={jobs}", "--compress=0", "--no-sync", f"--file={directory}", wrapped=bound
+        "--format=directory", f"--jobs={jobs}", "--compress=0", "--no-sync", f"--file={directory}", shares=[where]
     ):
         pass
     yield from packed(directory)
@@ -124,23 +105,22 @@ def _emptied(path: str, size: int) -> t.Iterator[bytes]:
 
 
 def restore(
-    program: Program, stored: Chunks, scratch_dir: str, options: t.Sequence[str] = (), *, beside: int = 0
+    start: t.Callable[..., Program], stored: Chunks, scratch_dir: str, options: t.Sequence[str] = (), *, beside: int = 0
 ) -> None:
     """Let pg_restore read a dump to its end, in whichever format it is.
 
-    :param program: pg_restore, which reads from its standard input unless it is told otherwise.
+    :param start: makes a pg_restore with more options, which reads from its standard input unless it is told otherwise.
     :param options: for a directory only.
     :param beside: bytes that must be free in the scratch directory when the dump is unpacked there.
     :raises SlipwayError: C(damaged), C(no_space), C(command_failed), …
     """
     begin, chunks = _begun(stored)
     if begin[257:262] != b"ustar":  # tar(5); else it is C(PGDMP), or something that pg_restore has the words for
-        for _output in flow([program], chunks):
+        for _output in flow([start(reads=True)], chunks):
             pass
         return
     with unpacked(chunks, scratch_dir, beside) as directory:
-        reads = Program((*program.argv, *options, "--format=directory", directory), program.env)
-        for _output in flow([bound(reads)]):
+        for _output in flow([start(*options, "--format=directory", directory, shares=[directory])]):
             pass
 
 

@@ -16,6 +16,7 @@ import typing as t
 from .compare import compare, rows_differ
 from .engine import Facts
 from .pipeline import Chunks
+from .progress import SILENT, Progress
 
 SCHEMA = ("--schema-only", "--no-tablespaces", "--encoding=UTF8")
 ENDS = 500  # rows at each end of the primary key that a sample has
@@ -33,7 +34,8 @@ SELECT c.oid, format('%I.%I', n.nspname, c.relname),
     WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number),
   (SELECT array_agg(a.attcollation <> 0 ORDER BY k.place) FROM pg_index i,
     unnest(i.indkey) WITH ORDINALITY AS k(number, place), pg_attribute a
-    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number)
+    WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.number),
+  greatest(c.reltuples, 0)::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -66,14 +68,14 @@ SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL xmlo
 _ROW = "('x' || substr(md5(t::text), 1, 15))::bit(60)::bigint"
 
 
-def of_source(link: t.Any, schema: Chunks) -> Facts:
+def of_source(link: t.Any, schema: Chunks, progress: Progress = SILENT) -> Facts:
     """Of the snapshot that a connection has."""
     with link.cursor() as cursor:
         cursor.execute(_SETTINGS)
         return {
             "sequences": {name: [value, value] for name, value in sequences(cursor).items()},
             "schema": objects_of(schema),
-            "tables": _tables(cursor),
+            "tables": _tables(cursor, progress),
             "large_objects": _large_objects(cursor),
             "roles": _roles(cursor),
             "database": _one(cursor, "SELECT current_database()"),
@@ -90,12 +92,12 @@ def with_sequences_after(link: t.Any, facts: Facts) -> Facts:
     return {**facts, "sequences": ends}
 
 
-def differences(link: t.Any, schema: Chunks, facts: Facts) -> list[str]:
+def differences(link: t.Any, schema: Chunks, facts: Facts, progress: Progress = SILENT) -> list[str]:
     """In what a restored database is not what the facts say."""
     with link.cursor() as cursor:
         cursor.execute(_SETTINGS)
         found = compare("object", facts["schema"], objects_of(schema))
-        found += compare("table", facts["tables"], _tables(cursor), rows_differ)
+        found += compare("table", facts["tables"], _tables(cursor, progress, facts["tables"]), rows_differ)
         found += compare("large objects", facts["large_objects"], _large_objects(cursor))
         found += _astray(facts["sequences"], sequences(cursor))
     return found
@@ -114,11 +116,20 @@ def objects_of(schema: Chunks) -> dict[str, str]:
     return {name: digest.hexdigest()[:16] for name, digest in made.items()}
 
 
-def _tables(cursor: t.Any) -> dict[str, list[t.Any]]:
-    """Table to its number of rows, and the checksum of some of them."""
+def _tables(
+    cursor: t.Any, progress: Progress, wanted: t.Mapping[str, t.Sequence[t.Any]] | None = None
+) -> dict[str, list[t.Any]]:
+    """Table to its number of rows, and the checksum of some of them.
+
+    :param wanted: what they should be.
+    """
     cursor.execute(_TABLES)
-    found = {}
-    for _oid, name, key, collated in cursor.fetchall():
+    found, what = {}, "counted" if wanted is None else "compared"
+
+    def estimated(table: t.Sequence[t.Any]) -> int:
+        return int(table[4] if wanted is None else wanted.get(table[1], [0])[0])
+
+    for _oid, name, key, collated, _rows in progress.tables(what, cursor.fetchall(), estimated):
         cursor.execute(f"SELECT count(*) FROM ONLY {name}")
         rows = int(cursor.fetchone()[0])
         cursor.execute(_sample(name, key, collated, rows))

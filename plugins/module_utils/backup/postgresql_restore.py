@@ -17,11 +17,12 @@ import typing as t
 
 from ..errors import SlipwayError
 from . import postgresql_directory, postgresql_facts
-from .engine import Facts
-from .pipeline import Chunks, Program, flow
+from .engine import Facts, taken
+from .pipeline import Chunks
 
 if t.TYPE_CHECKING:
-    from .postgresql import Login, PostgreSQL
+    from .postgresql import PostgreSQL
+    from .postgresql_login import Login
 
 TRIES = 20  # times that connections are ended: a program may come back at once
 PAUSE = 0.1  # seconds between them
@@ -42,30 +43,25 @@ FROM pg_db_role_setting JOIN pg_database d ON d.oid = setdatabase WHERE datname 
 """
 
 
-def restore_beside(engine: PostgreSQL, dump: Chunks, facts: Facts, name: str) -> None:
-    """Make a new database out of a dump, and compare it with what was backed up.
-
-    :raises SlipwayError: C(exists), C(bad_backup), C(command_failed), …; the new database is gone then.
-    """
-    with _admin(engine.login) as cursor:
-        if _exists(cursor, name):
-            raise SlipwayError(
-                "there is a database of this name",
-                obj=name,
-                remedy="Drop or rename it, or choose another name.",
-                cause="exists",
-            )
+def restore_beside(engine: PostgreSQL, dump: Chunks, facts: Facts, name: str) -> list[str]:
+    """Make a new database out of a dump, and compare it with what was backed up; see RV(Engine)."""
+    with admin(engine.login) as cursor:
         cursor.execute(_create(name, facts["properties"]))
-        try:
-            _fill(engine, dump, facts, name)
-        except BaseException:
-            discard(engine, name)
-            raise
+    return _filled(engine, dump, facts, name)
+
+
+def give_name(engine: PostgreSQL, new: str, name: str) -> None:
+    """Give a restored database its own name."""
+    with admin(engine.login) as cursor:
+        _end_connections(engine, cursor, new)  # those of its comparison may not have ended quite
+        if exists(cursor, name):
+            raise taken(name)
+        cursor.execute(f"ALTER DATABASE {_quoted(new)} RENAME TO {_quoted(name)}")
 
 
 def discard(engine: PostgreSQL, name: str) -> None:
     """Drop a restored database, if there is one."""
-    with _admin(engine.login) as cursor:
+    with admin(engine.login) as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
 
 
@@ -74,11 +70,11 @@ def take_the_place(engine: PostgreSQL, new: str, kept: str) -> list[str]:
 
     :param kept: the name under which the live database stays.
     :return: the sequences that were advanced, in words.
-    :raises SlipwayError: C(in_use); the live database is as it was then, and the new one gone.
+    :raises SlipwayError: C(in_use); the live database is as it was then.
     """
     live = engine.login.database
     # Connected before the database is closed: no owner but a superuser gets in afterwards.
-    with _admin(engine.login) as cursor, contextlib.closing(engine.login.to(live).connect()) as inside:
+    with admin(engine.login) as cursor, contextlib.closing(engine.login.to(live).connect()) as inside:
         limit = _limit(cursor, live)
         _close(engine, cursor, live, limit)
         try:
@@ -90,7 +86,6 @@ def take_the_place(engine: PostgreSQL, new: str, kept: str) -> list[str]:
             _change_names(engine, cursor, live, new, kept)
         except BaseException:
             open_again(engine)
-            discard(engine, new)
             raise
         _set_limit(cursor, kept, limit)
         engine.system.unlink(engine.closed_file)
@@ -100,30 +95,15 @@ def take_the_place(engine: PostgreSQL, new: str, kept: str) -> list[str]:
 # --- beside
 
 
-def _fill(engine: PostgreSQL, dump: Chunks, facts: Facts, name: str) -> None:
+def _filled(engine: PostgreSQL, dump: Chunks, facts: Facts, name: str) -> list[str]:
     login = engine.login.to(name)
     server = _server(login)
-    with login.for_programs() as (dsn, env):
-        restore = Program(
-            (engine.program("pg_restore", server), "--exit-on-error", "--no-password", f"--dbname={dsn}"), env
-        )
+    with engine.logged_in("pg_restore", server, "--exit-on-error", login=login) as restores:
         jobs = postgresql_directory.in_jobs(engine)
-        postgresql_directory.restore(restore, dump, engine.scratch_dir, jobs)
-        look = Program(
-            (engine.program("pg_dump", server), "--no-password", *postgresql_facts.SCHEMA, f"--dbname={dsn}"), env
-        )
-        with contextlib.closing(login.connect()) as link:
-            found = postgresql_facts.differences(link, flow([look]), facts)
-    if found:
-        raise SlipwayError(
-            "restores to something else than what was backed up",
-            obj=name,
-            actual="; ".join(found),
-            wanted="the same objects, rows and samples",
-            remedy="The new database is dropped. Choose another backup.",
-            cause="bad_backup",
-            evidence={"differences": found},
-        )
+        postgresql_directory.restore(restores, dump, engine.scratch_dir, jobs)
+    schema = engine.output("pg_dump", server, *postgresql_facts.SCHEMA, login=login)
+    with contextlib.closing(login.connect()) as link:
+        return postgresql_facts.differences(link, schema, facts, engine.progress)
 
 
 def _create(name: str, properties: t.Mapping[str, t.Any]) -> str:
@@ -150,8 +130,8 @@ def open_again(engine: PostgreSQL) -> list[str]:
     """Let programs in again that a run kept out which did not come to its end; what was done, in words."""
     note = json.loads(engine.system.read_file(engine.closed_file) or b"{}")
     done = []
-    with _admin(engine.login) as cursor:
-        if note and _exists(cursor, note["database"]) and _limit(cursor, note["database"]) == 0:
+    with admin(engine.login) as cursor:
+        if note and exists(cursor, note["database"]) and _limit(cursor, note["database"]) == 0:
             _set_limit(cursor, note["database"], int(note["connection_limit"]))
             done.append(f"opened {note['database']} again, which a run that was cut off had closed to connections")
     engine.system.unlink(engine.closed_file)
@@ -235,7 +215,8 @@ def _change_names(engine: PostgreSQL, cursor: t.Any, live: str, new: str, kept: 
 
 
 @contextlib.contextmanager
-def _admin(login: Login) -> t.Iterator[t.Any]:
+def admin(login: Login) -> t.Iterator[t.Any]:
+    """A cursor outside of the database, each of whose statements stands alone."""
     with contextlib.closing(login.to(ADMIN).connect()) as link:
         link.set_session(readonly=False, autocommit=True)
         with link.cursor() as cursor:
@@ -249,7 +230,8 @@ def _server(login: Login) -> str:
         return version_of(link.server_version)
 
 
-def _exists(cursor: t.Any, database: str) -> bool:
+def exists(cursor: t.Any, database: str) -> bool:
+    """Whether there is a database of this name."""
     cursor.execute("SELECT FROM pg_database WHERE datname = %s", (database,))
     return cursor.fetchone() is not None
 

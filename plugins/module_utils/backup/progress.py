@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import typing as t
 
 from ..system import System
@@ -18,6 +19,7 @@ from .pipeline import Chunks
 
 DIRECTORY = "/run/slipway"  # gone with a reboot, as whoever wrote it is (file-hierarchy(7))
 EVERY = 1.0  # seconds between two writes
+Table = t.TypeVar("Table")
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -33,7 +35,7 @@ class Progress:
     """
 
     def __init__(self, path: str, system: System) -> None:
-        self._path, self._system = path, system
+        self._path, self._system, self._lock = path, system, threading.Lock()
 
     def through(self, what: str, total: int, chunks: Chunks) -> t.Iterator[bytes]:
         """The same bytes, counted.
@@ -48,8 +50,27 @@ class Progress:
             now = self._system.monotonic()
             if now - written >= EVERY:
                 written = now
-                self._write(f"{what}: {said(size, total, now - started)}")
+                self.say(f"{what}: {said(size, total, now - started)}")
             yield chunk
+
+    def tables(self, what: str, tables: t.Sequence[Table], rows: t.Callable[[Table], int]) -> t.Iterator[Table]:
+        """The same tables, each of them named as one of so many before it is looked at.
+
+        :param what: is done with their rows, for people.
+        :param rows: that are expected in one, by an estimate.
+        """
+        total, done = sum(map(rows, tables)), 0
+        for number, table in enumerate(tables, start=1):
+            self.say(f"{what}: table {number} of {len(tables)}{rows_said(done, total)}")
+            yield table
+            done += rows(table)
+
+    def say(self, text: str) -> None:
+        """How far it is, in words. What cannot be written is not worth failing for."""
+        if not self._path:
+            return
+        with self._lock, contextlib.suppress(OSError):  # rows are counted beside a dump
+            self._write(text)
 
     def end(self) -> None:
         """Nothing is under way any more."""
@@ -58,18 +79,24 @@ class Progress:
                 os.unlink(self._path)
 
     def _write(self, text: str) -> None:
-        """What cannot be written is not worth failing for."""
-        if not self._path:
-            return
-        with contextlib.suppress(OSError):
-            os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
-            part = f"{self._path}.part"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text + "\n")
-            os.rename(part, self._path)
+        os.makedirs(os.path.dirname(self._path), 0o755, exist_ok=True)
+        part = f"{self._path}.part"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text + "\n")
+        os.rename(part, self._path)
+
+
+SILENT = Progress("", System())  # where nobody looks
+
+
+def rows_said(done: int, total: int) -> str:
+    """Rows against what is expected; nothing where that is not known."""
+    if not total:
+        return ""
+    return f", {done} of about {total} rows, {100 * done // total} %"
 
 
 def said(size: int, total: int, seconds: float) -> str:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
 from . import catalog
 from .codec import Codec, Meter
+from .compare import expect_same
 from .engine import Engine
 from .model import DUMP, Backup, Part, Proof
 from .progress import Progress
@@ -45,6 +47,32 @@ class Prover:
             raise sure from None
         return catalog.write_proof(self._store, backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
 
+    def expect_stored(self, backup: Backup) -> None:
+        """That a backup can be begun with: all of its objects are there in their sizes, and what is encrypted has a key here.
+
+        :raises SlipwayError: C(missing), C(damaged), C(identity_missing).
+        """
+        sizes = {entry.key: entry.size for entry in self._store.entries()}
+        for part in backup.manifest.parts.values():
+            if part.key not in sizes:
+                raise SlipwayError(
+                    "a part of the backup is not there",
+                    obj=self._store.url(part.key),
+                    remedy="Choose another backup, or put the object back.",
+                    cause="missing",
+                )
+            if sizes[part.key] != part.size:
+                raise _not_as_written(self._store.url(part.key), f"{sizes[part.key]} bytes", f"{part.size} bytes")
+        identity = self._codec.identity
+        if backup.manifest.recipients and not os.path.isfile(identity):
+            raise SlipwayError(
+                "the backup is encrypted, and its key is not there",
+                obj=identity or "identity",
+                wanted="the file of an age identity that can decrypt it",
+                remedy="Name it with encryption.identity.",
+                cause="identity_missing",
+            )
+
     def _read(self, backup: Backup) -> float:
         dump = backup.manifest.parts[DUMP]
         self._engine.check(self._progress.through("read dump", dump.plain_size, self.content(backup, dump)))
@@ -66,16 +94,7 @@ class Prover:
             scratch.restore(self._progress.through("restored", dump.plain_size, self.content(backup, dump)))
             seconds = self._system.monotonic() - started
             found = scratch.differences(manifest.facts)
-        if found:
-            raise SlipwayError(
-                "restores to something else than what was backed up",
-                obj=manifest.id,
-                actual="; ".join(found),
-                wanted="the same objects, rows and samples",
-                remedy="Do not rely on it. Take another one, and keep this one for inspection.",
-                cause="bad_backup",
-                evidence={"differences": found},
-            )
+        expect_same(manifest.id, found, remedy="Do not rely on it. Take another one, and keep this one for inspection.")
         return seconds
 
     def content(self, backup: Backup, part: Part) -> t.Iterator[bytes]:
@@ -98,11 +117,16 @@ class Prover:
     def _checked(self, part: Part, meter: Meter) -> t.Iterator[bytes]:
         yield from meter.through(self._store.get(part.key))
         if (meter.size, meter.sha256) != (part.size, part.sha256):
-            raise SlipwayError(
-                "is not what was written",
-                obj=self._store.url(part.key),
-                actual=f"{meter.size} bytes, SHA-256 {meter.sha256[:16]}…",
-                wanted=f"{part.size} bytes, SHA-256 {part.sha256[:16]}…",
-                remedy="Its disk or store damages data. Do not rely on this backup; take another one elsewhere.",
-                cause="damaged",
-            )
+            found = f"{meter.size} bytes, SHA-256 {meter.sha256[:16]}…"
+            raise _not_as_written(self._store.url(part.key), found, f"{part.size} bytes, SHA-256 {part.sha256[:16]}…")
+
+
+def _not_as_written(url: str, found: str, wanted: str) -> SlipwayError:
+    return SlipwayError(
+        "is not what was written",
+        obj=url,
+        actual=found,
+        wanted=wanted,
+        remedy="Its disk or store damages data. Do not rely on this backup; take another one elsewhere.",
+        cause="damaged",
+    )

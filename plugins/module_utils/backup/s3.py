@@ -13,7 +13,7 @@ import typing as t
 from ..errors import SlipwayError
 from .pipeline import CHUNK
 from .remote import RemoteStore, Upload, cause_of, failed, sdk_missing
-from .store import Entry
+from .store import Entry, Leftover, every
 
 MOST = 10_000  # parts of an upload (Amazon S3 User Guide, "Multipart upload limits")
 TRIES = 4
@@ -55,12 +55,13 @@ class S3Store(RemoteStore):
         with self._told(self.url(key)):
             self._client.delete_object(Bucket=self._bucket, Key=self.name(key))
 
-    def leftovers(self, *, remove: bool) -> list[str]:
+    def leftovers(self, *, remove: bool, which: t.Callable[[Leftover], bool] = every) -> list[str]:
         with self._told(self.url("")):
             pages = self._client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self._bucket, Prefix=self._prefix
             )
-            left = [one for page in pages for one in page.get("Uploads", ()) if self.key(one["Key"])]
+            found = [(one, _leftover(self.key(one["Key"]), one)) for page in pages for one in page.get("Uploads", ())]
+            left = [one for one, leftover in found if leftover.key and which(leftover)]
             for one in left if remove else ():
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=one["Key"], UploadId=one["UploadId"])
         return sorted(self.key(one["Key"]) for one in left)
@@ -133,6 +134,11 @@ class _Multipart(Upload):
     def abort(self) -> None:
         with self._store._told(self._url):
             self._store._client.abort_multipart_upload(**self._object, UploadId=self._upload)
+
+
+def _leftover(key: str, upload: t.Mapping[str, t.Any]) -> Leftover:
+    began = upload.get("Initiated")
+    return Leftover(key, None if began is None else began.timestamp())
 
 
 def _client(endpoint: str, region: str, profile: str) -> t.Any:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -25,10 +26,13 @@ def place(parent: str, needed: int, content: str = "a restored copy") -> t.Itera
 
     :param needed: bytes that must be free.
     :param content: what it is for, in words.
-    :raises SlipwayError: C(no_space).
+    :raises SlipwayError: C(no_space); C(permission), C(bad_input) or C(io) where the parent cannot be used at all.
     """
-    clear(parent)
-    free = shutil.disk_usage(parent).free
+    try:
+        clear(parent)
+        free = shutil.disk_usage(parent).free
+    except OSError as error:
+        raise _unusable(parent, error) from None
     if free < needed:
         raise SlipwayError(
             f"has no room for {content}",
@@ -38,7 +42,10 @@ def place(parent: str, needed: int, content: str = "a restored copy") -> t.Itera
             remedy="Name a directory with more room with scratch_dir.",
             cause="no_space",
         )
-    directory, descriptor = _made(parent)
+    try:
+        directory, descriptor = _made(parent)
+    except OSError as error:
+        raise _unusable(parent, error) from None
     try:
         yield directory
     finally:
@@ -56,6 +63,25 @@ def _made(parent: str) -> tuple[str, int]:
             if os.path.isdir(directory):
                 return directory, descriptor
             os.close(descriptor)
+
+
+def _unusable(parent: str, error: OSError) -> SlipwayError:
+    """Why no directory can be made below another."""
+    what, cause = "cannot be used", "io"
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        what, cause = "is no directory", "bad_input"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        what, cause = "may not be written to", "permission"
+    elif error.errno in (errno.ENOSPC, errno.EDQUOT):
+        what, cause = "has no room for another directory", "no_space"
+    return SlipwayError(
+        what,
+        obj=parent,
+        actual=error.strerror,
+        wanted="a directory that this user may write to",
+        remedy="Make it, or name another one with scratch_dir.",
+        cause=cause,
+    )
 
 
 def clear(parent: str) -> None:

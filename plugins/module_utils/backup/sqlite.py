@@ -16,7 +16,7 @@ import urllib.parse
 from ..errors import SlipwayError
 from ..system import System
 from . import sqlite_facts
-from .engine import Engine, Facts, Scratch, Snapshot, Source
+from .engine import Engine, Facts, Scratch, Snapshot, Source, taken
 from .local import file_error
 from .pipeline import CHUNK, Chunks
 from .scratch_place import place
@@ -46,7 +46,7 @@ class SQLite(Engine):
     def database(self) -> str:
         return self.path
 
-    def inspect(self) -> Source:
+    def inspect(self, *, readable: bool = False) -> Source:
         if not os.path.isfile(self.path):
             raise SlipwayError(
                 "is not there",
@@ -60,11 +60,16 @@ class SQLite(Engine):
                 link.execute("PRAGMA page_count").fetchone(),
                 link.execute("PRAGMA page_size").fetchone(),
             )
+        if readable:
+            _expect_pages(self.path, pages)
         version = sqlite3.sqlite_version
         return Source(version, version, pages * size, {"host": "this machine", "database": self.path})
 
-    def named(self, ending: str) -> str:
-        return self.path + ending
+    def named(self, ending: str, of: str = "") -> str:
+        return (of or self.path) + ending
+
+    def exists(self, name: str) -> bool:
+        return os.path.lexists(name)
 
     @contextlib.contextmanager
     def snapshot(self) -> t.Iterator[Snapshot]:
@@ -73,6 +78,7 @@ class SQLite(Engine):
             with _opened(self.path) as link, _told(self.path), contextlib.closing(sqlite3.connect(copy)) as target:
                 link.execute("BEGIN")
                 link.execute("SELECT count(*) FROM sqlite_master").fetchone()  # the moment
+                _expect_pages(self.path, link.execute("PRAGMA page_count").fetchone()[0])
                 link.backup(target)
                 target.execute("PRAGMA journal_mode = DELETE")  # one file, whatever the source has beside its own
             yield _Copy(copy)
@@ -88,38 +94,25 @@ class SQLite(Engine):
         with place(self.scratch_dir, size) as directory:
             yield _Restored(os.path.join(directory, "restored"))
 
-    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> None:
-        if os.path.lexists(name):
-            raise SlipwayError("is there already", obj=name, remedy="Choose another path.", cause="exists")
+    def restore_beside(self, dump: Chunks, facts: Facts, name: str) -> list[str]:
+        _write(name, dump)
+        return _Restored(name).differences(facts)
+
+    def give_name(self, new: str, name: str) -> None:
         try:
-            _write(name, dump)
-            found = _Restored(name).differences(facts)
-            if found:
-                raise SlipwayError(
-                    "restores to something else than what was backed up",
-                    obj=name,
-                    actual="; ".join(found),
-                    wanted="the same objects, rows and samples",
-                    remedy="The new file is removed. Choose another backup.",
-                    cause="bad_backup",
-                    evidence={"differences": found},
-                )
-        except BaseException:
-            self.discard(name)
-            raise
+            os.link(new, name)  # a rename would replace what is there
+        except FileExistsError:
+            raise taken(name) from None
+        except OSError as error:
+            raise file_error(error, name) from None
+        self._system.unlink(new)
+        self._system.fsync_directory(os.path.dirname(os.path.abspath(name)))
 
     def discard(self, name: str) -> None:
-        self._system.unlink(name)
+        for beside in ("", "-journal"):
+            self._system.unlink(name + beside)
 
     def take_the_place(self, new: str, kept: str) -> list[str]:
-        try:
-            advanced = self._replace(new, kept)
-        except BaseException:
-            self.discard(new)
-            raise
-        return advanced
-
-    def _replace(self, new: str, kept: str) -> list[str]:
         users = _users(self.path, self._system)
         if users:
             raise SlipwayError(
@@ -215,6 +208,19 @@ def _told(path: str) -> t.Iterator[None]:
             remedy="See its file; a lock must end within a minute.",
             cause=cause,
         ) from None
+
+
+def _expect_pages(path: str, pages: int) -> None:
+    """SQLite takes a file without a byte for a database, and its copy gets a header: it would look like a good backup."""
+    if not pages:
+        raise SlipwayError(
+            "has not a single page",
+            obj=path,
+            actual="0 bytes",
+            wanted="a database, which has a header even without tables",
+            remedy="Look whether it was emptied, or url names another file than the program uses.",
+            cause="not_a_database",
+        )
 
 
 def _expect_sound(path: str) -> None:

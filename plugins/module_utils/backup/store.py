@@ -21,6 +21,24 @@ class Entry(t.NamedTuple):
     size: int
 
 
+class Leftover(t.NamedTuple):
+    """What an interrupted writer left, or a writer that is at it still.
+
+    :param key: of the object that it was to be.
+    :param began: seconds since the epoch; None where the store does not tell.
+    :param dead: certainly nobody writes it.
+    """
+
+    key: str
+    began: float | None = None
+    dead: bool = False
+
+
+def every(_left: Leftover) -> bool:
+    """Of a store that nobody else writes to."""
+    return True
+
+
 class Store(abc.ABC):
     """Objects by name. An object is there with all its bytes or not at all, also after a crash.
 
@@ -50,8 +68,11 @@ class Store(abc.ABC):
         """Remove an object; one that is not there is fine."""
 
     @abc.abstractmethod
-    def leftovers(self, *, remove: bool) -> list[str]:
-        """What interrupted writers left: never an object. Only for who has the target's lock."""
+    def leftovers(self, *, remove: bool, which: t.Callable[[Leftover], bool] = every) -> list[str]:
+        """What interrupted writers left, by name: never an object. Only for who has the target's lock.
+
+        :param which: of them.
+        """
 
     @abc.abstractmethod
     def url(self, key: str) -> str:

@@ -21,30 +21,24 @@ _STORE = "slipway_database.backup.store"
 Database = t.Optional[dict[str, t.Any]]
 
 
-def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> str:
-    """Find the machine that takes the backups, and put it in as C(backup.host); empty where none are taken."""
+def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> list[str]:
+    """Find the machine that takes the backups and the one that proves dumps, and put them in as C(host) and C(verify_host).
+
+    :return: both, or the one that they are; nothing where no backups are taken.
+    """
     backup = (database or {}).get("backup")
     if database is None or not backup:
-        return ""
+        return []
     _check_physical(backup, database.get("engine"), findings)
     _check_format(backup, database.get("engine"), findings)
     if backup.get("store") is not None or not backup.get("physical") or backup.get("method") == "logical":
         _check_store(backup.get("store"), findings)
-    machines = list(dict.fromkeys(machine for group in GROUPS for machine in groups.get(group, ())))
     default = next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
-    host = str(backup.get("host") or default)
-    if host and host not in machines:
-        guess = closest(host, machines)
-        findings.problem(
-            "slipway_database.backup.host",
-            f"no machine of the platform{f', did you mean {guess}?' if guess else ''}",
-            found=host,
-            wanted=f"one of {', '.join(machines) or 'none'}",
-            remedy=f"Name a machine of {', '.join(GROUPS[:-1])} or {GROUPS[-1]}.",
-        )
-        return ""
-    backup["host"] = host
-    return host
+    backup["host"] = str(backup.get("host") or default)
+    backup["verify_host"] = str(backup.get("verify_host") or backup["host"])
+    _check_verify_host(backup, findings)
+    named = {backup[name]: name for name in ("verify_host", "host") if backup[name]}
+    return [machine for machine, name in named.items() if _is_known(name, machine, groups, findings)]
 
 
 def database_secrets(database: Database) -> dict[str, str]:
@@ -66,6 +60,31 @@ def masked_database(database: Database) -> Database:
     return {**database, "url": mask(url, []) if "://" in url else MASK}
 
 
+def _is_known(name: str, machine: str, groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> bool:
+    machines = list(dict.fromkeys(machine for group in GROUPS for machine in groups.get(group, ())))
+    if machine in machines:
+        return True
+    guess = closest(machine, machines)
+    findings.problem(
+        f"slipway_database.backup.{name}",
+        f"no machine of the platform{f', did you mean {guess}?' if guess else ''}",
+        found=machine,
+        wanted=f"one of {', '.join(machines) or 'none'}",
+        remedy=f"Name a machine of {', '.join(GROUPS[:-1])} or {GROUPS[-1]}.",
+    )
+    return False
+
+
+def _check_verify_host(backup: t.Mapping[str, t.Any], findings: Findings) -> None:
+    if backup["verify_host"] != backup["host"] and (backup.get("store") is None or backup.get("method") == "physical"):
+        findings.problem(
+            "slipway_database.backup.verify_host",
+            "is for dumps, and none are taken",
+            found="only physical backups",
+            remedy="Leave it out: pgBackRest restores wherever it reaches the repository, so name that machine as host.",
+        )
+
+
 def _check_physical(backup: t.Mapping[str, t.Any], engine: str | None, findings: Findings) -> None:
     if backup.get("physical") and engine != "postgresql":
         findings.problem(
@@ -74,6 +93,14 @@ def _check_physical(backup: t.Mapping[str, t.Any], engine: str | None, findings:
             found=str(engine),
             wanted="postgresql",
             remedy="Leave it out.",
+        )
+    if backup.get("method") == "incremental" and engine not in ("mysql", "mariadb"):
+        findings.problem(
+            "slipway_database.backup.method",
+            "incremental is for MySQL and MariaDB only",
+            found=str(engine),
+            wanted="auto, logical or physical",
+            remedy="Correct it: what incremental is for them, physical is for PostgreSQL.",
         )
     if backup.get("method") == "physical" and not backup.get("physical"):
         findings.problem(

@@ -74,21 +74,21 @@ def place(
     proxies: t.Sequence[str],
     reader: Reader,
     *,
-    keeper: str = "",
+    keepers: t.Collection[str] = (),
 ) -> dict[str, Machine]:
     """Every machine of the platform, with its addresses; services and ports follow from C(carriers).
 
     :param proxies: the balancers that shift; empty when nothing does.
     :param own: what the inventory says about each machine.
-    :param keeper: the machine that backs the database up, if any does.
+    :param keepers: the machines that back the database up and prove its backups.
     """
     apps = list(groups.get(APP_GROUP, ()))
-    names = dict.fromkeys([*apps, *groups.get(PROXY_GROUP, ()), *([keeper] if keeper else [])])
+    names = dict.fromkeys([*apps, *groups.get(PROXY_GROUP, ()), *keepers])
     machines: dict[str, Machine] = {}
     for name in names:
         alone = name in apps and list(proxies) == [name]
         publish, address = _addresses(name, own.get(name, {}), alone, reader)
-        parts = [part for part, members in (("app", apps), ("proxy", proxies), ("db", [keeper])) if name in members]
+        parts = [part for part, members in (("app", apps), ("proxy", proxies), ("db", keepers)) if name in members]
         carried = [service for service, members in carriers.items() if name in members]
         machines[name] = Machine(parts=parts, address=address, publish=publish, services=carried, ports=[], secrets=[])
     return machines

@@ -126,15 +126,23 @@ BACKUP = Option(
             "The machine that takes the backups. The default is the first one of C(slipway_db), and without any the first"
             " one of C(slipway_app).",
         ),
+        Option(
+            "verify_host",
+            "string",
+            "The machine that restores dumps to prove them; C(host), unless another one is named. It needs the store and the"
+            " server's programs, but neither the database nor its connection string. A C(local) store must be one directory"
+            " that both machines see.",
+        ),
         _STORE,
         _PHYSICAL,
         Option(
             "method",
             "string",
-            "What a release goes by, where there is C(physical). C(auto) takes a dump while that and its restore fit into"
-            " C(in_release_max), by what earlier ones took, and else leans on a physical backup.",
+            "What a release goes by. C(auto) takes a dump while that and its restore fit into C(in_release_max), by what earlier"
+            " ones took, and else leans on a physical backup where there is C(physical), and with MySQL and MariaDB on the"
+            " newest dump that was restored and a copy of the binary logs since (C(incremental)), as far as they are kept.",
             default="auto",
-            choices=("auto", "logical", "physical"),
+            choices=("auto", "logical", "physical", "incremental"),
         ),
         _RETENTION,
         Option(
@@ -195,6 +203,22 @@ BACKUP = Option(
             pattern=_ABSOLUTE,
         ),
         Option("bin_dir", "string", "Directory of the database's programs.", pattern=_ABSOLUTE),
+        Option(
+            "run_in",
+            "section",
+            "Where the database's programs are when the machine has none. Each is run in a container of its own, by the"
+            " machine's Docker Engine; so is the throw-away server that a backup is restored into.",
+            options=(
+                Option(
+                    "image",
+                    "string",
+                    "An image that has them, of the server's version or newer: usually the very one that the database runs"
+                    " from. It is pulled where the machine does not have it.",
+                    required=True,
+                    pattern=_WORD,
+                ),
+            ),
+        ),
     ),
 )
 
@@ -215,7 +239,8 @@ RESTORE_INTO_DIRECTORY = (
         "slipway_restore_time",
         "string",
         "The moment to bring that cluster back to, with its offset from UTC. By default it is that just before the release"
-        " that C(slipway_backup) names, and else as late as can be.",
+        " that C(slipway_backup) names, and else as late as can be. With MySQL and MariaDB the moment to bring the restored"
+        " dump on to, by binary logs; by default that just before such a release, and else that of the dump.",
         identity=False,
         roles=_ROLES,
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look"

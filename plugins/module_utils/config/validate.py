@@ -47,8 +47,8 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
     traffic = complete_traffic(site["traffic"], services, proxies, reader, findings)
     proxies = proxies if traffic else []
     carriers = find_carriers(services, groups, findings)
-    keeper = complete_database(site["database"], groups, findings)
-    machines = place(carriers, groups, gathered.machines, proxies, reader, keeper=keeper)
+    keepers = complete_database(site["database"], groups, findings)
+    machines = place(carriers, groups, gathered.machines, proxies, reader, keepers=keepers)
     receiving = [name for name, service in services.items() if service["traffic"]]
     check_addresses(machines, proxies, receiving, findings)
     slots = allocate(site["platform"] or "", site["environment"] or "", services)

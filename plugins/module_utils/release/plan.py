@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from ..errors import SlipwayError
-from .fleet import Fleet
+from .fleet import Fleet, Read
 from .preflight import problems_of
 from .recover import CLOSE, RESUME, UNDO, Interrupted, interrupted
 from .target import OTHER, Live, Target, from_config, from_kept
@@ -26,7 +26,14 @@ class Plan(t.NamedTuple):
 
 
 def decide(
-    goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, *, now: float, suffix: str, finished: str = ""
+    goal: str,
+    config: t.Mapping[str, t.Any],
+    fleet: Fleet,
+    *,
+    now: float,
+    suffix: str,
+    finished: str = "",
+    foreseen: Read | None = None,
 ) -> Plan:
     """Decide what this run does from everything that was read.
 
@@ -34,6 +41,7 @@ def decide(
     :param now: seconds since the epoch, for the release's name only.
     :param suffix: four random hexadecimal digits, so that no two releases ever share a name.
     :param finished: the interrupted release that this run has just brought to its end.
+    :param foreseen: for C(restore), what a preview of it said on the machine that takes the backups.
     :raises SlipwayError: C(refused), with every problem at once; C(lock_held).
     """
     fleet.refuse_foreign_lock(break_glass=config["break_glass"])
@@ -50,7 +58,7 @@ def decide(
         return _finish(left, config, fleet)
     live = fleet.live()
     if goal == "restore":
-        return _restore(config, fleet, live, now, suffix)
+        return _restore(config, fleet, live, _chosen(config, fleet, foreseen), now=now, suffix=suffix)
     problems = problems_of(goal, config, fleet)
     target = None if problems else _asked_for(goal, config, fleet, live, problems)
     if problems or target is None:
@@ -62,32 +70,54 @@ def decide(
     return Plan("release", "", named, fleet.takeover(), _said(named, live))
 
 
-def _restore(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, now: float, suffix: str) -> Plan:
-    """Stop the services, restore the database, start them: as a release that prepares nothing and is put back."""
-    away = fleet.unreadable()
-    if not (config["database"] or {}).get("backup"):
+def _chosen(config: t.Mapping[str, t.Any], fleet: Fleet, foreseen: Read | None) -> Read:
+    """The backup that a restore over the live database takes, as database_backup describes it.
+
+    :raises SlipwayError: C(refused), with everything that can be known to be in its way before the services stop.
+    """
+    backup = (config["database"] or {}).get("backup")
+    if not backup:
         raise refused("restore", ["slipway_database.backup: missing, so it is not known where the backups are kept."])
-    if away and not config["break_glass"]:
-        raise refused(
-            "restore",
-            [
-                f"{machine}: cannot be read ({reason}), so its services cannot be stopped. Bring it back; or leave it out"
-                " with -e slipway_break_glass=true, its connections to the database end all the same."
-                for machine, reason in sorted(away.items())
-            ],
-        )
+    host, away = backup["host"], fleet.unreadable()
+    problems = [
+        f"{machine}: cannot be read ({reason}), so its services cannot be stopped. Bring it back; or leave it out"
+        " with -e slipway_break_glass=true, its connections to the database end all the same."
+        for machine, reason in sorted(away.items())
+        if machine != host and not config["break_glass"]
+    ]
+    if host in away:
+        problems.append(f"{host}: cannot be read ({away[host]}), and it is the machine that restores. Bring it back.")
+    elif foreseen is None or not (foreseen.get("stage") or {}).get("ok"):
+        said = (foreseen or {}).get("stage") or {}
+        problems.append(f"{host}: {said.get('message') or 'the backup could not be looked at'}")
+    if problems or foreseen is None:
+        raise refused("restore", problems)
+    point = (foreseen.get("restore_point") or {}).get("name")  # that of a release that leant on binary logs
+    return t.cast(Read, {**foreseen["backup"], "point": point})
+
+
+def _restore(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, chosen: Read, *, now: float, suffix: str) -> Plan:
+    """Stop the services, restore the database, start them: as a release that prepares nothing and is put back."""
     target = from_config({**config, "version": f"restore of {config['backup']}", "identity": ""}, live)
-    target["restore"] = {"id": config["backup"], "over": config["restore_over"]}
+    until = {"point": chosen.get("point"), "time": config["restore_time"]}
+    moment = {kind: value for kind, value in until.items() if value}
+    target["restore"] = {"id": chosen["id"], "over": config["restore_over"], **moment}
     target["machines"] = sorted(fleet.readable())
     target["proxies"] = [machine for machine in target["proxies"] if machine in target["machines"]]
     target = _named({**target, "version": "restore"}, fleet, now, suffix)
     target["about"] = {**target["about"], "version": f"restore of {config['backup']}", "restore": target["restore"]}
     running = f"{live.version} on {live.side}" if live.side else "nothing"
     say = [
-        f"{target['platform']}/{target['environment']}: restore {config['backup']} over {config['restore_over']}",
+        f"{target['platform']}/{target['environment']}: restore {chosen['id']} over {config['restore_over']}",
+        f"  of {config['backup']}, {(now - chosen['taken']) / 3600:.1f} h old{_brought_on(moment)}",
         f"  stopped meanwhile: {running}",
     ]
     return Plan("restore", "", target, fleet.takeover(), say)
+
+
+def _brought_on(moment: t.Mapping[str, t.Any]) -> str:
+    """Up to when binary logs lead on from what is restored, for people."""
+    return "".join(f", brought on to {until}" for until in moment.values())
 
 
 def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:

@@ -68,19 +68,20 @@ def build(
 
 def _backup(stages: t.Sequence[Stage]) -> dict[str, t.Any] | None:
     """What the release leans on, or why on nothing; None where it has no stage for that."""
-    for stage in stages:
-        for waived in stage.measured("waived"):
-            return {"waived": waived}
-        for backup in stage.measured("backup"):
-            keys = ("id", "taken", "verified_by", "seconds", "restore_seconds", "size", "plain_size")
-            points = [point["name"] for point in stage.measured("restore_point")]
-            why = stage.measured("why")
-            return {
-                **{key: backup[key] for key in keys},
-                "restore_point": points[0] if points else None,
-                "why": why[0] if why else "",
-            }
-    return None
+    waived, backups, points, whys = (
+        [found for stage in stages for found in stage.measured(key)]
+        for key in ("waived", "backup", "restore_point", "why")
+    )
+    if waived:
+        return {"waived": waived[0]}
+    if not backups:
+        return None
+    keys = ("id", "taken", "verified_by", "seconds", "restore_seconds", "size", "plain_size")
+    return {
+        **{key: backups[-1][key] for key in keys},  # as the stage left it that proved it
+        "restore_point": points[0]["name"] if points else None,
+        "why": whys[0] if whys else "",
+    }
 
 
 def lines(report: t.Mapping[str, t.Any]) -> list[str]:
@@ -112,7 +113,9 @@ def _of_backup(backup: t.Mapping[str, t.Any], started: float) -> str:
     when = f", {age / 3600:.1f} h before" if age > 0 else ""
     point = f"; undone by the restore point {backup['restore_point']}" if backup["restore_point"] else ""
     why = f" ({backup['why']})" if backup["why"] else ""
-    return f"backup {backup['id']}{when}: restored in {backup['restore_seconds']:.1f} s and compared{point}{why}"
+    took = backup["restore_seconds"]
+    proof = "not proven" if took is None else f"restored in {took:.1f} s and compared"
+    return f"backup {backup['id']}{when}: {proof}{point}{why}"
 
 
 def foreseen(target: t.Mapping[str, t.Any], stages: t.Sequence[Stage]) -> list[str]:

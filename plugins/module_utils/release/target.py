@@ -150,7 +150,9 @@ def _deadlines(target: Target) -> dict[str, float]:
     bake, drain = float(target["watch"]["bake"]), float(target["drain"]["deadline"])
     return {
         "lock": MARGIN,
+        "reach": MARGIN,
         "backup": _backup_deadline(target["backup"]) if target["backup"] else 0.0,
+        "prove": _backup_deadline(target["backup"]) if target["backup"] else 0.0,
         "pause": 2 * grace + MARGIN,
         "restore": RESTORE,
         "prepare": PULL + healthy + MARGIN,

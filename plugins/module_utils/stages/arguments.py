@@ -164,13 +164,14 @@ DATABASE_BACKUP = Arguments(
     options={
         "state": {
             "type": "str",
-            "choices": ["present", "absent", "verified", "restored", "recovered", "listed"],
+            "choices": ["present", "absent", "verified", "restored", "recovered", "reached", "listed"],
             "default": "present",
         },
         "engine": {"type": "str", "choices": ["postgresql", "mysql", "mariadb", "sqlite"], "default": "postgresql"},
         "name": {"type": "str", "required": True},
         "url": {"type": "str", "no_log": True},
         "here": {"type": "bool", "default": True},
+        "mark": {"type": "str"},
         "physical": {
             "type": "dict",
             "options": {
@@ -181,7 +182,7 @@ DATABASE_BACKUP = Arguments(
                 "archive_timeout": {"type": "float", "default": 60},
             },
         },
-        "method": {"type": "str", "choices": ["auto", "logical", "physical"], "default": "auto"},
+        "method": {"type": "str", "choices": ["auto", "logical", "physical", "incremental"], "default": "auto"},
         "store": {
             "type": "dict",
             "options": {
@@ -239,6 +240,7 @@ DATABASE_BACKUP = Arguments(
             },
         },
         "pinned": {"type": "list", "elements": "str", "default": []},
+        "run_in": {"type": "dict", "options": {"image": {"type": "str", "required": True}}},
         "bin_dir": {"type": "path"},
         "scratch_dir": {"type": "path", "default": "/var/tmp"},  # noqa: S108  # each run has a directory of its own there
         "lock_wait": {"type": "float", "default": 0},
@@ -262,7 +264,6 @@ DATABASE_BACKUP = Arguments(
         ("state", "absent", ("id",)),
         ("state", "verified", ("id",)),
         ("state", "restored", ("id",)),
-        ("here", True, ("url",)),
     ],
 )
 
@@ -272,6 +273,7 @@ BACKUP_SCHEDULE = Arguments(
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         "schedule": {"type": "str", "default": "*-*-* 03:00"},
         "drill": {"type": "str", "default": "monthly"},
+        "part": {"type": "str", "choices": ["whole", "take", "prove"], "default": "whole"},
         "jitter": {"type": "float", "default": 900},
         "textfile_dir": {"type": "path"},
         "backup": {"type": "dict", "default": {}},

@@ -16,6 +16,15 @@ from ..system import System
 from .install import PACKAGE
 
 UNITS = "/etc/systemd/system"
+# What each timer does, by its unit: the words for it, and what stages.scheduled is told.
+KINDS = {
+    "backup": ("Backup", "present"),
+    "prove": ("Proof of the newest backup", "proved"),
+    "drill": ("Restore drill", "verified"),
+}
+# Where one machine takes the backups and another one restores them, each has the timers of its part.
+OF_PART = {"whole": ("backup", "drill"), "take": ("backup",), "prove": ("prove", "drill")}
+OFTEN = "*:0/15"  # a look at the store whether there is one to prove
 Params = t.Mapping[str, t.Any]
 Files = dict[str, tuple[str, int]]  # path to content and mode
 
@@ -59,56 +68,64 @@ def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
 
 
 def run(params: Params, system: System, check: bool, units: str) -> dict[str, t.Any]:
-    """Write, or remove, what differs; then tell systemd, and read back that it waits."""
+    """Write, and remove, what differs; then tell systemd, and read back that it waits."""
     present = params["state"] == "present"
     if present:
         for calendar in (params["schedule"], params["drill"]):
             expect_calendar(system, calendar)
-    wanted = files(params, units)
-    before = {path: system.read_file(path) for path in wanted}
-    after = {path: content.encode() if present else None for path, (content, _mode) in wanted.items()}
-    differing = [path for path in wanted if before[path] != after[path]]
-    actions = [f"{'write' if present else 'remove'} {path}" for path in differing]
+    wanted = files(params, units, OF_PART[params["part"]]) if present else {}
+    before = {path: system.read_file(path) for path in files(params, units, tuple(KINDS))}
+    after = {path: wanted[path][0].encode() if path in wanted else None for path in before}
+    differing = [path for path in before if before[path] != after[path]]
+    actions = [f"{'write' if path in wanted else 'remove'} {path}" for path in differing]
     result = {"changed": bool(differing), "actions": actions, "diff": diff(before, after, order_path(params))}
     if check or not differing:
         return result
-    timers = [os.path.basename(path) for path in wanted if path.endswith(".timer")]
-    if not present:
-        command(system, "systemctl", "disable", "--now", *timers)
+    gone = timers_of(path for path in differing if path not in wanted)
+    if gone:
+        command(system, "systemctl", "disable", "--now", *gone)
     for path in differing:
-        content, mode = wanted[path]
-        if present:
+        if path in wanted:
             system.make_directory(os.path.dirname(path))
-            system.replace_file(path, content.encode(), mode=mode)
+            system.replace_file(path, wanted[path][0].encode(), mode=wanted[path][1])
         else:
             system.unlink(path)
     command(system, "systemctl", "daemon-reload")
-    if present:
+    timers = timers_of(wanted)
+    if timers:
         command(system, "systemctl", "enable", *timers)
         command(system, "systemctl", "restart", *timers)
-        for timer in timers:
-            expect_waiting(system, timer)
+    for timer in timers:
+        expect_waiting(system, timer)
     return result
 
 
-def files(params: Params, units: str) -> Files:
-    """All that a schedule consists of."""
+def timers_of(paths: t.Iterable[str]) -> list[str]:
+    """The names of the timers among units."""
+    return [os.path.basename(path) for path in paths if path.endswith(".timer")]
+
+
+def files(params: Params, units: str, kinds: t.Sequence[str]) -> Files:
+    """All that a schedule of these timers consists of."""
     name = f"{params['platform']}-{params['environment']}"
     known = {
-        **{key: params[key] for key in ("platform", "environment", "program", "jitter")},
+        **{key: params[key] for key in ("platform", "environment", "program")},
         "package": PACKAGE,
         "python": sys.executable,
         "order": order_path(params),
     }
     found: Files = {order_path(params): (order(params), 0o600)}
-    kinds = (
-        ("backup", "Backup", "present", params["schedule"]),
-        ("drill", "Restore drill", "verified", params["drill"]),
-    )
-    for kind, what, state, calendar in kinds:
+    times = {
+        "backup": (params["schedule"], params["jitter"]),
+        "prove": (OFTEN, min(60.0, params["jitter"])),
+        "drill": (params["drill"], params["jitter"]),
+    }
+    for kind in kinds:
+        what, state = KINDS[kind]
+        calendar, jitter = times[kind]
         unit = os.path.join(units, f"slipway-{kind}-{name}")
         found[f"{unit}.service"] = (SERVICE.format(what=what, state=state, **known), 0o644)
-        found[f"{unit}.timer"] = (TIMER.format(what=what, calendar=calendar, **known), 0o644)
+        found[f"{unit}.timer"] = (TIMER.format(what=what, calendar=calendar, jitter=jitter, **known), 0o644)
     return found
 
 

@@ -11,7 +11,7 @@ import os
 import traceback
 import typing as t
 
-from ..backup import factory, freshness
+from ..backup import factory, freshness, mark
 from ..backup.codec import Codec
 from ..backup.due import Patience
 from ..backup.keeper import Keeper, Order, Outcome
@@ -22,11 +22,13 @@ from ..errors import SlipwayError
 from ..masking import mask_all
 from ..state.machine import Machine, ReleaseToken
 from ..system import System
+from .backup_notes import NOTE, WAIVED, pins, resolved
+from .numbers import expect_numbers
 
 if t.TYPE_CHECKING:
-    from ..backup.method import Either
+    from ..backup.binlog_restore import Moment
+    from ..backup.method import Beyond, Either
 
-NOTE, WAIVED = "backup", "backup_waived"  # in the journal: what a release leans on, or that it leans on nothing
 NOTED = ("id", "taken", "verified_by", "restore_seconds", "size")
 POINTED = ("name", "lsn")  # of the restore point, where a release leans on a physical backup
 
@@ -51,11 +53,10 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
 
 def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
     """Alone, or as the stage of a release, which writes down what the release leans on."""
+    expect_numbers(params)
     machine = machine_of(params, system)
     pinned = pins(machine, params["keep"]) if machine else []
-    if params["into_dir"] and not any(params[f"target_{what}"] for what in ("time", "name", "lsn")):
-        params = {**params, "target_name": point_of_release(machine, params["id"])}
-    params = {**params, "pinned": [*params["pinned"], *pinned], "id": of_release(machine, params["id"])}
+    params = resolved({**params, "pinned": [*params["pinned"], *pinned]}, machine)
     if check or params["release"] is None:
         return gate(params, url, system, check)
     if machine is None:
@@ -98,41 +99,24 @@ def machine_of(params: Params, system: System) -> Machine | None:
     return Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
 
 
-def pins(machine: Machine, keep: int) -> list[str]:
-    """The backups that the releases kept for a rollback were made on, and those of unfinished ones."""
-    journal = machine.read().journal
-    kept = [release for release in journal.releases if release.outcome == "succeeded"][-keep:]
-    noted = [note["id"] for release in (*kept, *journal.unfinished) for note in release.notes if note["name"] == NOTE]
-    return list(dict.fromkeys(noted))
-
-
-def of_release(machine: Machine | None, wanted: str | None) -> str | None:
-    """The backup that a release was made on, where a release or its version is named instead of a backup."""
-    noted = note_of(machine, wanted)
-    return str(noted["id"]) if noted else wanted
-
-
-def point_of_release(machine: Machine | None, wanted: str | None) -> str | None:
-    """The restore point that was made before a release, where that or its version is named instead of a backup."""
-    return (note_of(machine, wanted).get("restore_point") or {}).get("name")
-
-
-def note_of(machine: Machine | None, wanted: str | None) -> dict[str, t.Any]:
-    """What the journal has of the backup of a release; empty where no such release leant on one."""
-    for release in reversed(machine.read().journal.releases if machine and wanted else []):
-        noted = [note for note in release.notes if note["name"] == NOTE]
-        if noted and wanted in (release.id, release.about.get("version")):
-            return dict(noted[-1])
-    return {}
-
-
 def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
     """What C(state) says, under the target's lock where something is changed."""
+    expect_options(params, url)
+    if params["state"] == "reached":
+        return reached(params, system, check)
+    if params["mark"]:
+        mark.expect(factory.store(params, system), params["mark"])
     progress = Progress(path_of(params["name"]), system)
+    if params["run_in"]:
+        params = {**params, "run_in": {**params["run_in"], "plan": check}}
     keeper = keeper_of(params, url, system, progress)
     if params["state"] == "listed":
         listed = keeper.list()
-        return {**report(listed), "table": [line(backup, system.wall()) for backup in listed.backups]}
+        table = [line(backup, system.wall()) for backup in listed.backups]
+        return {
+            **report(listed),
+            "table": [*table, *(f"{name}  DAMAGED: {error.message}" for name, error in listed.damaged)],
+        }
     if check and params["state"] != "recovered":
         return report(ask(keeper, params, check=True))
     lock = os.path.join(params["root"], factory.STATE, f"{params['name']}.lock")
@@ -141,32 +125,54 @@ def act(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
     system.make_directory(os.path.dirname(lock))
     with system.flock(lock, timeout=params["lock_wait"]):
         try:
-            keeper.recover()
+            if url:  # whoever can have closed the database had it
+                keeper.recover()
             with remembered(keeper, params, url, system):
                 return report(ask(keeper, params, check=False))
         finally:
             progress.end()
 
 
+def expect_options(params: Params, url: str) -> None:
+    """A store, and a database unless only a dump is proven.
+
+    :raises SlipwayError: C(bad_input).
+    """
+    dumps = params["state"] == "reached" or params["mark"]
+    missing = ""
+    if not params["store"] and (dumps or not params["physical"]):
+        missing, wanted = "store", "where the backups are kept" + ("" if dumps else ", or physical")
+        remedy = "Name a place with store, such as {path: /var/backups/slipway}."
+    elif not url and params["state"] != "reached" and (params["state"] != "verified" or params["physical"]):
+        missing, wanted = "url", "the connection string of the database"
+        remedy = "Pass it as url, or set slipway_database.url."
+    if missing:
+        raise SlipwayError("missing", obj=missing, wanted=wanted, remedy=remedy, cause="bad_input")
+
+
+def reached(params: Params, system: System, check: bool) -> dict[str, t.Any]:
+    """That backups could be proven here: the store is reached, and can be written to."""
+    store = factory.store(params, system)
+    if check:
+        store.entries()
+        return {"changed": False, "actions": [f"{store.url('')} is reached"]}
+    left = mark.leave(store, system)  # whoever looks for it takes it away, so nothing is changed in the end
+    return {"changed": False, "actions": [f"left a mark in {store.url('')}"], "mark": left}
+
+
 def keeper_of(params: Params, url: str, system: System, progress: Progress) -> Keeper | Either:
-    """The backups of the target: dumps, and where O(physical) names a stanza of pgBackRest, physical ones too."""
-    if not (params["store"] or params["physical"]):
-        raise SlipwayError(
-            "missing",
-            obj="store",
-            wanted="where the backups are kept, or physical",
-            remedy="Name a place with store, such as {path: /var/backups/slipway}.",
-            cause="bad_input",
-        )
+    """The backups of the target: dumps, and what a release leans on where those take too long."""
     dumps = None
     if params["store"]:
         engine, store = factory.engine(params, url, system), factory.store(params, system)
-        dumps = Keeper(engine, store, codec(params), system, progress)
-        if not params["physical"]:
-            return dumps
+        notes = os.path.join(params["root"], factory.STATE, params["name"])
+        dumps = Keeper(engine, store, codec(params), system, progress, notes=notes)
+    other = factory.beyond(params, url, system, dumps=dumps, codec=codec(params), progress=progress)
+    if other is None and dumps is not None:
+        return dumps
     from ..backup.method import Either
 
-    return Either(dumps, factory.physical(params, url, system), params["method"])
+    return Either(dumps, t.cast("Beyond", other), params["method"])
 
 
 def recovered(keeper: Keeper | Either, lock: str, params: Params, system: System, check: bool) -> dict[str, t.Any]:
@@ -190,7 +196,9 @@ def remembered(keeper: Keeper | Either, params: Params, url: str, system: System
     finally:
         if params["state"] in ("present", "verified"):
             with contextlib.suppress(SlipwayError):  # a store that cannot be read has failed the run already
-                known = freshness.of(keeper.list().backups, system.wall(), problem)
+                listed = keeper.list()
+                damaged = [error.message for _name, error in listed.damaged]
+                known = freshness.of(listed.backups, system.wall(), problem, damaged)
                 freshness.write(system, os.path.join(params["root"], factory.STATE), params["name"], known)
 
 
@@ -206,7 +214,10 @@ def ask(keeper: Keeper | Either, params: Params, *, check: bool) -> Outcome:
         return into_directory(keeper, params, check=check)
     if params["state"] == "restored":
         into, confirm = params["into"] or "", params["confirm"] or ""
-        return keeper.restored(params["id"], into, confirm=confirm, safety=params["safety_backup"], check=check)
+        asked = {"confirm": confirm, "safety": params["safety_backup"], "check": check}
+        if isinstance(keeper, Keeper):
+            return keeper.restored(params["id"], into, **asked)
+        return keeper.restored(params["id"], into, **asked, moment=moment(params))
     return keeper.absent(params["id"], params["pinned"], check=check)
 
 
@@ -224,6 +235,15 @@ def into_directory(keeper: Keeper | Either, params: Params, *, check: bool) -> O
 
     moments = (params[f"target_{what}"] or "" for what in ("time", "name", "lsn"))
     return keeper.restored_into(params["id"], Target(params["into_dir"].rstrip("/"), *moments), check=check)
+
+
+def moment(params: Params) -> Moment | None:
+    """Up to when binary logs lead on from a dump; None for the dump alone."""
+    if params["engine"] not in factory.MYSQL:
+        return None
+    from ..backup.binlog_restore import Moment
+
+    return Moment(params["target_name"] or "", params["target_time"] or "") or None
 
 
 def patience(params: Params) -> Patience | None:
@@ -260,6 +280,9 @@ def report(outcome: Outcome) -> dict[str, t.Any]:
         "actions": outcome.actions,
         "backups": [described(backup) for backup in outcome.backups],
     }
+    if outcome.damaged:
+        result["damaged"] = [{"id": name, **error.told()[0]} for name, error in outcome.damaged]
+        result["warnings"] = [error.message for _name, error in outcome.damaged]
     if outcome.why:
         result["why"] = outcome.why
     if outcome.point is not None:

@@ -14,17 +14,24 @@ from ..backup import factory, freshness
 from ..system import System
 from .database_backup import perform
 
+# What each state adds to the order. A proof that was made once, however long ago, is enough for C(proved).
+NEWEST = {"state": "verified", "id": "latest", "verify": "restore"}
+ADDED: dict[str, dict[str, t.Any]] = {
+    "present": {"state": "present"},
+    "proved": {**NEWEST, "max_age": 10 * 366 * 86400.0},
+    "verified": NEWEST,
+}
+
 
 def main(path: str, state: str) -> int:
-    """Back up (C(present)) or drill (C(verified)) by an order on disk; the exit status.
+    """Back up (C(present)), prove the newest backup (C(proved)) or drill (C(verified)) by an order on disk; the exit status.
 
     :param path: of the order: the parameters of the module, and C(textfile_dir).
     """
     with open(path, encoding="utf-8") as stream:
         order = json.load(stream)
     textfile_dir = order.pop("textfile_dir", "")
-    drill = {"id": "latest", "verify": "restore"} if state == "verified" else {}
-    result = perform({**order, "state": state, **drill}, False)
+    result = perform({**order, **ADDED[state]}, False)
     for line in result.get("actions", []):
         sys.stdout.write(f"{line}\n")
     if result.get("failed"):

@@ -9,7 +9,6 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -22,6 +21,10 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import postgresql_scratch
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.postgresql import PostgreSQL
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.sqlite import SQLite
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.tools import Host
+
+from tests import sampling
+from tests.integration_local.places import free_port
 
 from .faults import Site, copied
 
@@ -30,13 +33,6 @@ if t.TYPE_CHECKING:
 
 PASSWORD = "p@ss: wörd'\\"
 BIN = sorted(pathlib.Path("/usr/lib/postgresql").glob("[0-9]*/bin"))[-1]
-
-
-def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:
@@ -69,6 +65,8 @@ class Server:
                 return
             except psycopg2.OperationalError:
                 assert time.monotonic() < deadline, (self.directory / "log").read_text()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a server that starts needs the processor, too
+                    self._process.wait(0.02)
 
     def stop(self) -> None:
         assert self._process is not None
@@ -147,17 +145,6 @@ def database(server: Server, request: pytest.FixtureRequest) -> t.Iterator[str]:
     server.execute("postgres", f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.fixture
-def scratch() -> t.Iterator[pathlib.Path]:
-    """Where throw-away servers are; nothing may be left there."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-s-"))
-    path.chmod(0o755)
-    yield path
-    left = sorted(path.iterdir())
-    shutil.rmtree(path)
-    assert left == []
-
-
 # --- databases that have one good backup each
 
 
@@ -168,6 +155,38 @@ def place() -> t.Iterator[pathlib.Path]:
     path.chmod(0o755)
     yield path
     shutil.rmtree(path)
+
+
+# What is copied is what the first one asked for; the copies differ in where they are.
+COPIES = """#!/bin/sh
+for word; do case $word in --pgdata=*) to=${{word#*=}};; esac; done
+exec 9>{here}/lock && flock 9 || exit
+[ -d {here}/data ] || {{ {real} "$@" && rm -rf {here}/new && cp -a "$to" {here}/new && mv {here}/new {here}/data; exit; }}
+exec cp -a {here}/data "$to"
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def initdb(place: pathlib.Path) -> t.Iterator[None]:
+    """Makes the data directory of a throw-away server once and copies it from then on; in a soak it makes each."""
+    if sampling.SOAK:
+        yield
+        return
+    here, real, usual = place / "initdb", BIN / "initdb", postgresql_scratch._Server._needed
+    here.mkdir()
+    here.chmod(0o1777)
+    program = here / "initdb"
+    program.write_text(COPIES.format(here=here, real=real))
+    program.chmod(0o755)
+
+    def needed(server: postgresql_scratch._Server) -> list[str]:
+        asked, *others = usual(server)
+        machines_own = isinstance(server._tools, Host) and os.path.realpath(asked) == str(real)
+        return [str(program) if machines_own else asked, *others]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgresql_scratch._Server, "_needed", needed)
+        yield
 
 
 @pytest.fixture

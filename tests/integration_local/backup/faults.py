@@ -59,7 +59,8 @@ class Site:
         return self.stored or LocalStore(str(self.path), self.system)
 
     def keeper(self) -> Keeper:
-        return Keeper(self.make(self), self.store, self.codec, self.system)
+        notes = str(self.directory / "notes")
+        return Keeper(self.make(self), self.store, self.codec, self.system, notes=notes)
 
     def back_up(self, verify: str = "", max_age: float = 0) -> Outcome:
         return self.keeper().present(Order(verify or self.verify, max_age, self.policy))

@@ -16,9 +16,11 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import sqlite
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.codec import Codec
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 
 from .faults import BAD, UNPROVEN, Site, Table, as_nobody
 from .faults_programs import Clock, path_of, small_disk
+from .faults_stored import readable
 
 SCHEMA = """
 CREATE TABLE buyer (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL);
@@ -61,6 +63,62 @@ def a_file_that_is_not_there(site: Site) -> Generated:
 def a_file_that_is_no_database(site: Site) -> Generated:
     with other(site, lambda path: path.write_text("certainly no database " * 1000)):
         yield
+
+
+@ROWS.row(
+    "a file without a byte, which gave a good backup", "not_a_database", "has not a single page.*url names another"
+)
+def a_file_without_a_byte_which_gave_a_good_backup(site: Site) -> Generated:
+    with other(site, lambda path: os.truncate(path, 0)):
+        yield
+
+
+@ROWS.row("a database without a table, which is one", "", "is good, by restore")
+def a_database_without_a_table_which_is_one(site: Site) -> Generated:
+    def emptied(path: pathlib.Path) -> None:
+        path.unlink()
+        with contextlib.closing(sqlite3.connect(path)) as link:
+            link.execute("VACUUM")
+
+    with other(site, emptied):
+        yield
+
+
+@ROWS.row(
+    "a scratch directory that is not there, which had no cause", "bad_input", "nowhere: is no directory.*scratch_dir"
+)
+def a_scratch_directory_that_is_not_there_which_had_no_cause(site: Site) -> Generated:
+    site.scratch = site.directory / "nowhere"
+    site.act = refused(site)
+    yield
+
+
+@ROWS.row("a scratch directory that is a file", "bad_input", "a file: is no directory")
+def a_scratch_directory_that_is_a_file(site: Site) -> Generated:
+    site.scratch = site.directory / "a file"
+    site.scratch.touch()
+    site.act = refused(site)
+    yield
+
+
+@ROWS.row("a scratch directory that may not be written to", "permission", "scratch of root: may not be written to")
+def a_scratch_directory_that_may_not_be_written_to(site: Site) -> Generated:
+    site.scratch = site.directory / "scratch of root"
+    site.scratch.mkdir(mode=0o755)
+    readable(site)
+    site.act = as_nobody(lambda: site.verified(site.good, "read"))
+    yield
+
+
+def refused(site: Site) -> t.Callable[[], object]:
+    """Both ways to use it say the same."""
+
+    def act() -> object:
+        with pytest.raises(SlipwayError, match="is no directory"):
+            site.verified(site.good, "restore")
+        return site.back_up()
+
+    return act
 
 
 @ROWS.row("a file that was cut in the middle", "not_a_database", "malformed")
@@ -136,7 +194,7 @@ def a_restore_into_a_directory_that_is_not_there_which_had_no_ca(site: Site) -> 
     yield
 
 
-@ROWS.row("a restore over a file that is there", "exists", "is there already")
+@ROWS.row("a restore over a file that is there", "exists", "there is a database of this name")
 def a_restore_over_a_file_that_is_there(site: Site) -> Generated:
     (site.directory / "look.db").touch()
     site.act = lambda: site.keeper().restored(site.good, f"{site.directory}/look.db", confirm="", safety=True)

@@ -120,14 +120,21 @@ def the_dump_is_a_directory(site: Site) -> Generated:
 # --- what says what they are
 
 
-@ROWS.row("the manifest is gone", "missing", "no such backup; found '")
+@ROWS.row("the manifest is gone", "manifest_lost", "has no manifest any more, though a proof says that it was whole")
 def the_manifest_is_gone(site: Site) -> Generated:
     made = site.another("restore")
     site.act = lambda: site.verified(made.manifest.id, "read")
     site.file(made, "manifest.json").unlink()
-    for name in made.manifest.parts:  # the next run clears the rest: what has no manifest is no backup
+    yield
+    assert site.file(made).exists()
+
+
+@ROWS.row("the manifest is gone of one that was never looked at", "missing", "no such backup; found '")
+def the_manifest_is_gone_of_one_that_was_never_looked_at(site: Site) -> Generated:
+    made = site.another()
+    site.act = lambda: site.verified(made.manifest.id, "read")
+    for name in ("manifest.json", *made.manifest.parts):  # the next run clears the rest: it may have been cut off
         site.file(made, name).unlink()
-    site.file(made, "proof-1.json").unlink()
     yield
 
 

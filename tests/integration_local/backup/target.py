@@ -27,11 +27,11 @@ class Target:
         self.system = System()
         self.store = LocalStore(str(store), self.system)
         self.engine = PostgreSQL(
-            url, self.system, scratch_dir=str(scratch), closed_file=str(store / "../closed"), **engine
+            url, self.system, scratch_dir=str(scratch), closed_file=str(store.parent / "closed"), **engine
         )
 
     def keeper(self, codec: Codec = ZSTD) -> Keeper:
-        return Keeper(self.engine, self.store, codec, self.system)
+        return Keeper(self.engine, self.store, codec, self.system, notes=self.engine.closed_file)
 
     def back_up(self, verify: str = "restore", codec: Codec = ZSTD) -> Outcome:
         return self.keeper(codec).present(Order(verify, 0, retention.Policy()))

@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[dict[str, t.Any], str]] = {
     "a retention that is no number": ({"retention": {"last": "some"}}, "last"),
     "an unknown option": ({"retension": {"last": 1}}, "Unsupported parameters.*retension"),
     "encryption without recipients": ({"encryption": {}}, "encryption: names no recipients.*age-keygen"),
-    "no url": ({"url": None}, "Correct url"),
+    "no url": ({"url": None}, "url: missing.*Pass it as url"),
     "an unknown strength of proof": ({"verify": "trust"}, "value of verify must be one of"),
     "a restore of nothing": ({"state": "restored"}, "id"),
     "a url with a password, to nowhere": (

@@ -14,8 +14,10 @@ import typing as t
 
 import pytest
 
+from tests.integration_local.places import free_port
+
 from . import faults_postgresql, faults_programs, faults_sqlite, faults_stored
-from .conftest import Server, free_port
+from .conftest import Server
 from .faults import Site, prove
 from .faults_postgresql import PostgreSQLSite
 

@@ -20,7 +20,9 @@ from ansible_collections.slipway.deploy.plugins.module_utils.backup.postgresql i
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
-from .conftest import BIN, Server, free_port
+from tests.integration_local.places import free_port
+
+from .conftest import BIN, Server
 from .target import Target
 
 EVERYTHING = (pathlib.Path(__file__).parent / "everything.sql").read_text()
@@ -113,7 +115,7 @@ def test_a_backup_of_a_database_that_is_written_to_all_the_time_is_of_one_moment
     assert made.verified_by == "restore"
     with target.engine.scratch(made.manifest.server, made.manifest.facts, 0) as scratch:
         scratch.restore(target.keeper()._prover.content(made, made.manifest.parts["dump"]))
-        with contextlib.closing(scratch._connect(database)) as link, link.cursor() as cursor:  # type: ignore[attr-defined]
+        with contextlib.closing(scratch._login(database).connect()) as link, link.cursor() as cursor:  # type: ignore[attr-defined]
             cursor.execute("SELECT (SELECT sum(n) FROM a) + (SELECT sum(n) FROM b), (SELECT n FROM b WHERE id = 5)")
             total, moved = cursor.fetchone()
     assert total == 4_000_000
@@ -152,7 +154,7 @@ def test_a_table_that_may_not_be_read_fails_the_backup(
     server.execute(database, "GRANT SELECT ON t TO poor")
     url = server.url(database, user="poor", password="poor")
     try:
-        Target(url, tmp_path / "store", tmp_path).fails("command_failed", "permission denied for table secret")
+        Target(url, tmp_path / "store", tmp_path).fails("denied", r"table public\.secret \(SELECT\)")
     finally:
         server.execute(database, "DROP OWNED BY poor; DROP ROLE poor")
 
@@ -178,7 +180,7 @@ def test_rows_that_may_not_be_seen_fail_the_backup(server: Server, database: str
     server.execute(database, "GRANT SELECT ON t TO half; CREATE POLICY few ON t USING (id > 1)")
     url = server.url(database, user="half", password="half")
     try:
-        Target(url, tmp_path / "store", tmp_path).fails("command_failed", "row-level security")
+        Target(url, tmp_path / "store", tmp_path).fails("denied", r"table public\.t \(rows that row security hides\)")
     finally:
         server.execute(database, "DROP OWNED BY half CASCADE; DROP ROLE half")
 

@@ -173,7 +173,7 @@ def test_the_throw_away_server_takes_all_jobs(target: Target) -> None:
     facts = {"roles": {}, "preload": "", "database": "postgres"}
     with (
         target.engine.scratch("15.0", facts, 0) as scratch,
-        contextlib.closing(scratch._connect("postgres")) as link,  # type: ignore[attr-defined]
+        contextlib.closing(scratch._login("postgres").connect()) as link,  # type: ignore[attr-defined]
         link.cursor() as cursor,
     ):
         cursor.execute("SHOW max_connections")

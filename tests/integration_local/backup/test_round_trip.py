@@ -40,7 +40,7 @@ def restored(target: Target, question: str) -> t.Any:
     made = target.keeper().list().backups[-1].manifest
     with target.engine.scratch(made.server, made.facts, 0) as scratch:
         scratch.restore(target.keeper()._prover.content(target.keeper().list().backups[-1], made.parts["dump"]))
-        link = scratch._connect(made.facts["database"])  # type: ignore[attr-defined]
+        link = scratch._login(made.facts["database"]).connect()  # type: ignore[attr-defined]
         with contextlib.closing(link), link.cursor() as cursor:
             cursor.execute(question)
             return cursor.fetchone()

@@ -20,6 +20,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.container.spec impo
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import container_deploy as module
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
+from tests.integration_local.places import free_port
+
 PYTHON = os.path.realpath("/usr/bin/python3")
 REPOSITORY = "slipway-ct-test-app"
 APP = rb"""
@@ -126,12 +128,6 @@ def versions(client, tmp_path_factory):
     yield made
     for name in [*made.values(), base]:
         client.images.remove(name, force=True)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Site:

@@ -9,7 +9,6 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,10 @@ import urllib.parse
 
 import pymysql
 import pytest
+
+from tests.integration_local.places import free_port
+
+from .target import Target
 
 PASSWORD = " p@ss: wörd'\\\"#;%\t€ "
 EVERYTHING = (pathlib.Path(__file__).parent / "everything.sql").read_text()
@@ -34,13 +37,6 @@ OPTIONS = (
     "--lock-wait-timeout=20",
     "--performance-schema=0",
 )
-
-
-def free_port() -> int:
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Server:
@@ -74,6 +70,8 @@ class Server:
                 break
             except pymysql.err.OperationalError:
                 assert time.monotonic() < deadline, (self.directory / "log").read_text()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a server that starts needs the processor, too
+                    self._process.wait(0.02)
         with contextlib.closing(link), link.cursor() as cursor:
             cursor.execute("CREATE USER admin IDENTIFIED BY %s", (PASSWORD,))
             cursor.execute("GRANT ALL ON *.* TO admin WITH GRANT OPTION")
@@ -165,11 +163,5 @@ def user(server: Server, request: pytest.FixtureRequest) -> t.Iterator[str]:
 
 
 @pytest.fixture
-def scratch() -> t.Iterator[pathlib.Path]:
-    """Where throw-away servers are; nothing may be left there."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-s-"))
-    path.chmod(0o755)
-    yield path
-    left = sorted(path.iterdir())
-    shutil.rmtree(path)
-    assert left == []
+def target(server: Server, database: str, tmp_path: pathlib.Path, scratch: pathlib.Path) -> Target:
+    return Target(server.url(database), tmp_path / "store", scratch)

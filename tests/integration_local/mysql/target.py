@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import pathlib
+import re
 import shutil
 import typing as t
 
@@ -20,8 +21,12 @@ from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql import
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
+if t.TYPE_CHECKING:
+    from .conftest import Server
+
 ZSTD = Codec()
-PROGRAMS = ("mariadb-dump", "mariadb", "mariadbd", "mariadb-install-db", "mariadb-tzinfo-to-sql")
+RIGHTS = "SELECT, SHOW VIEW, TRIGGER, EVENT, EXECUTE"  # that a dump needs, without a lock
+PROGRAMS = ("mariadb-binlog", "mariadb-dump", "mariadb", "mariadbd", "mariadb-install-db", "mariadb-tzinfo-to-sql")
 
 
 class Target:
@@ -34,7 +39,7 @@ class Target:
         self.engine = MariaDB(url, self.system, scratch_dir=str(scratch), closed_file=closed, **engine)
 
     def keeper(self, codec: Codec = ZSTD) -> Keeper:
-        return Keeper(self.engine, self.store, codec, self.system)
+        return Keeper(self.engine, self.store, codec, self.system, notes=self.engine.closed_file)
 
     def back_up(self, verify: str = "restore", codec: Codec = ZSTD) -> Outcome:
         return self.keeper(codec).present(Order(verify, 0, retention.Policy()))
@@ -79,3 +84,17 @@ def real(name: str) -> str:
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     assert path is not None
     return path
+
+
+def named(database: str) -> str:
+    return f"`{database.replace('`', '``')}`"
+
+
+def patterned(database: str) -> str:
+    """As C(GRANT) wants it, to whom some signs stand for others."""
+    return named(re.sub(r"([_%\\])", r"\\\1", database))
+
+
+def rows(server: Server, database: str, count: int = 1000) -> None:
+    server.execute(database, "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, word varchar(80))")
+    server.execute(database, f"INSERT INTO t (word) SELECT CONCAT('x', SHA2(seq, 256)) FROM seq_1_to_{count}")

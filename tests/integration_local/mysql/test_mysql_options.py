@@ -8,6 +8,8 @@ from __future__ import annotations
 import subprocess
 
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_login import Login
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.tools import Host
+from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
@@ -22,8 +24,8 @@ TEXT = some.text(some.characters(min_codepoint=1, exclude_categories=["Cs"]), ma
 def test_a_program_reads_each_value_as_it_is(user: str, password: str) -> None:
     login = Login("mysql://h/d")
     login.user, login.password = user, password
-    with login.for_programs() as options:
-        words = ["my_print_defaults", f"--defaults-file={options}", "client"]
+    with Host(System()).handed(login.option_file()) as handed:
+        words = ["my_print_defaults", f"--defaults-file={handed.path}", "client"]
         said = subprocess.run(words, capture_output=True, check=True).stdout.decode()
     wanted = [f"--user={user}"] if user else []
     wanted += [f"--password={password}"] if password else []

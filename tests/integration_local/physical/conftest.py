@@ -43,17 +43,6 @@ def database(lab: Lab, request: pytest.FixtureRequest) -> t.Iterator[str]:
 
 
 @pytest.fixture
-def scratch() -> t.Iterator[pathlib.Path]:
-    """Where throw-away clusters are; nothing may be left there."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-s-"))
-    path.chmod(0o755)
-    yield path
-    left = sorted(path.iterdir())
-    shutil.rmtree(path)
-    assert left == []
-
-
-@pytest.fixture
 def place() -> t.Iterator[pathlib.Path]:
     """Where clusters are restored to, and sockets that have a short path."""
     path = pathlib.Path(tempfile.mkdtemp(prefix="slipway-r-"))

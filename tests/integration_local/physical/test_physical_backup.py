@@ -15,7 +15,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.stages import sched
 
 from .lab import Lab, Target, flipped, other, writing
 
-pytestmark = pytest.mark.sample(8)
+pytestmark = pytest.mark.sample(6)
 
 
 def test_a_backup_is_taken_restored_and_listed(lab: Lab, database: str, target: Target) -> None:

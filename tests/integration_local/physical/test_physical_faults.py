@@ -23,7 +23,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.stages import datab
 
 from .lab import BIN, STANZA, Lab, Target, as_postgres, flipped, gone, other, run
 
-pytestmark = pytest.mark.sample(8)
+pytestmark = pytest.mark.sample(6)
 
 Damage = t.Callable[[Lab, str], t.ContextManager[None]]
 

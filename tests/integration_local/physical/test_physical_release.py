@@ -11,7 +11,7 @@ import pytest
 
 from .lab import Lab, Target, cluster_in
 
-pytestmark = pytest.mark.sample(5)
+pytestmark = pytest.mark.sample(4)
 
 
 def test_a_release_can_be_undone_to_just_before_it(lab: Lab, target: Target, place: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from .lab import Lab, Target, cluster_in, own, writing
 
-pytestmark = pytest.mark.sample(6)
+pytestmark = pytest.mark.sample(5)
 
 
 class History(t.NamedTuple):

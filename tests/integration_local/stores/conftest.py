@@ -9,6 +9,7 @@ None is the vendor's own. moto checks requests by botocore's models, Azurite is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import socket
@@ -18,15 +19,19 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.backup import azure, factory, gcs
+from ansible_collections.slipway.deploy.plugins.module_utils.backup import azure, factory, gcs, remote, s3
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.store import Store
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+
+from tests import sampling
+from tests.integration_local.places import free_port
 
 from .proxy import Proxy
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 TOOLS = ROOT / ".cache" / "tools"
 BUCKET = "backups"
+PART = remote.PART if sampling.SOAK else 5 << 20  # bytes; the least that S3 takes
 # Azurite's own, which Microsoft documents ("Well-known storage account and key").
 AZURE = {
     "name": "devstoreaccount1",
@@ -67,16 +72,13 @@ def running(argv: t.Sequence[str], port: int, log: pathlib.Path) -> t.Iterator[N
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a server that starts needs the processor, too
+                process.wait(0.02)
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()
         yield
     finally:
         process.terminate()
         process.wait()
-
-
-def free_port() -> int:
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        return int(listener.getsockname()[1])
 
 
 def command(kind: str, port: int, public: int, data: pathlib.Path) -> list[str]:
@@ -111,10 +113,14 @@ def make_bucket(kind: str, port: int) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> t.Iterator[None]:
-    """Credentials, and less patience."""
+    """Credentials, less patience, and smaller parts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gcs, "PATIENCE", 1.5)
         patch.setattr(azure, "PAUSE", 0)
+        if not sampling.SOAK:
+            patch.setattr(s3, "TRIES", 2)
+        patch.setattr(remote, "parts", functools.partial(remote.parts, size=PART))
+        patch.setattr(gcs, "PART", PART)
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-store")
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")

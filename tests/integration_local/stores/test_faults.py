@@ -63,14 +63,14 @@ def test_a_store(site: StoreSite, name: str) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("server", ["gcs", "azure"], indirect=True)
-@pytest.mark.sample(8, of="other kinds")
+@pytest.mark.sample(6, of="other kinds")
 def test_a_store_of_another_kind(site: StoreSite, name: str) -> None:
     prove(site, ROWS[name])
 
 
 @pytest.mark.parametrize("status", [0, 503])
 @pytest.mark.parametrize("request_", range(30))
-@pytest.mark.sample(8, of="requests")
+@pytest.mark.sample(6, of="requests")
 def test_a_store_that_goes_down_at_any_request(site: StoreSite, request_: int, status: int) -> None:
     """For good: what would clear up fails as well, so the next run does."""
     site.plan(".", status, after=request_)

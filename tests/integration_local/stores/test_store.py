@@ -13,10 +13,10 @@ from ansible_collections.slipway.deploy.plugins.module_utils.backup import remot
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.store import Store
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 
-from .conftest import Server
+from .conftest import PART, Server
 from .proxy import Fault
 
-SOME = os.urandom(remote.PART * 2 + 12345)
+SOME = os.urandom(PART * 2 + 12345)
 # A request that carries bytes of an object, by the store's kind.
 SENDS = {"s3": r"^PUT .*partNumber", "gcs": r"^PUT .*upload_id", "azure": r"^PUT .*comp=block(&|$)"}
 READS = {"s3": r"^GET .*/a(\?|$)", "gcs": r"^GET .*alt=media", "azure": r"^GET .*/a(\?|$)"}
@@ -88,7 +88,7 @@ def test_nothing_is_kept_of_a_source_that_fails(store: Store) -> None:
 
 def test_an_upload_that_was_cut_off_is_found_and_removed_where_the_store_can_tell(server: Server, store: Store) -> None:
     upload = t.cast(remote.RemoteStore, store)._begin("a")
-    upload.part(SOME[: remote.PART])
+    upload.part(SOME[:PART])
     assert store.entries() == []
     assert store.leftovers(remove=True) == ([] if server.kind == "gcs" else ["a"])
     assert store.leftovers(remove=False) == []

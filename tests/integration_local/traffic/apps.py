@@ -14,12 +14,6 @@ import time
 import typing as t
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return t.cast(int, probe.getsockname()[1])
-
-
 def until(condition: t.Callable[[], bool], what: str, seconds: float = 10.0) -> None:
     """Look again and again: what a real proxy or program does by itself tells nobody when it is done."""
     deadline = time.monotonic() + seconds

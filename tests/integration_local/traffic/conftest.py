@@ -12,7 +12,9 @@ import typing as t
 
 import pytest
 
-from .apps import App, free_port
+from tests.integration_local.places import free_port
+
+from .apps import App
 from .proxies import RealHaproxy, RealNginx
 
 

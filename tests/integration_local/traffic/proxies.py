@@ -20,7 +20,9 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model impor
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import Drain, Watch, configure, switch
 
-from .apps import App, free_port, get, until
+from tests.integration_local.places import free_port
+
+from .apps import App, get, until
 
 
 class Proxy(abc.ABC):

@@ -12,7 +12,9 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 
-from .apps import App, Load, free_port, get, until
+from tests.integration_local.places import free_port
+
+from .apps import App, Load, get, until
 from .proxies import RealHaproxy
 
 GREEN = {"blue": 0, "green": 100}

@@ -11,7 +11,9 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch
 
-from .apps import App, Load, free_port, get, until, websocket
+from tests.integration_local.places import free_port
+
+from .apps import App, Load, get, until, websocket
 from .proxies import RealHaproxy
 
 GREEN = {"blue": 0, "green": 100}

@@ -13,7 +13,9 @@ from ansible_collections.slipway.deploy.plugins.module_utils.errors import Slipw
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch
 
-from .apps import Load, free_port, get
+from tests.integration_local.places import free_port
+
+from .apps import Load, get
 from .proxies import Proxy
 from .shop import Shop, turns
 

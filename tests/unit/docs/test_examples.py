@@ -337,7 +337,9 @@ def test_every_cause_of_an_error_is_explained():
     causes = {cause for text in texts for cause in re.findall(r'\bcause(?:: str)?="(\w+)"', text)}
     table = re.compile(r'^    \("[^"]+", "(\w+)", "[^"]+"\),', re.MULTILINE)  # the words of the Docker Engine
     causes |= {cause for text in texts for cause in table.findall(text)}
-    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    page = "".join(
+        (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("operations.md", "database_errors.md")
+    )
     assert len(causes) > 60
     assert {cause for cause in causes if f"`{cause}`" not in page} == set()
 

@@ -38,11 +38,12 @@ class FakeEngine(Engine):
         self.dump_fails_after = None  # bytes
         self.restores = 0
         self.databases = {}  # those restored beside
+        self.differs = []  # in what they are something else
 
     database = "fake"
     server = "1.0"
 
-    def inspect(self):
+    def inspect(self, *, readable=False):
         return Source(self.server, "1.0", len(self.content), {"host": "here", "database": "fake"})
 
     @contextlib.contextmanager
@@ -50,10 +51,18 @@ class FakeEngine(Engine):
         yield FakeSnapshot(self)
 
     def restore_beside(self, dump, facts, name):
+        self.databases[name] = b""
         self.databases[name] = b"".join(dump)
+        return self.differs
 
-    def named(self, ending):
-        return self.database + ending
+    def exists(self, name):
+        return name in self.databases
+
+    def give_name(self, new, name):
+        self.databases[name] = self.databases.pop(new)
+
+    def named(self, ending, of=""):
+        return (of or self.database) + ending
 
     def discard(self, name):
         self.databases.pop(name, None)
@@ -113,7 +122,8 @@ PLAIN = Codec(method="none")
 
 def keeper(tmp_path, engine=None, clock=None, codec=PLAIN):
     clock = clock or Clock()
-    return Keeper(engine or FakeEngine(), LocalStore(str(tmp_path / "store"), clock), codec, clock)
+    store = LocalStore(str(tmp_path / "store"), clock)
+    return Keeper(engine or FakeEngine(), store, codec, clock, notes=str(tmp_path / "state" / "shop"))
 
 
 def order(verify="restore", max_age=0.0, pinned=(), **policy):

@@ -117,6 +117,30 @@ def test_timers_are_written_started_and_read_back_and_once_only(tmp_path):
     assert not [told for told in again.told if told.startswith("systemctl")]
 
 
+@pytest.mark.parametrize(
+    "part, kinds", [("take", {"backup"}), ("prove", {"drill", "prove"}), ("whole", {"backup", "drill"})]
+)
+def test_a_machine_has_the_timers_of_its_part_and_no_others(tmp_path, part, kinds):
+    for before in ("whole", "prove", "take"):
+        schedule(tmp_path, Systemd(), part=before)
+    systemd = Systemd()
+    schedule(tmp_path, systemd, part=part)
+    assert {path.name.split("-")[1] for path in (tmp_path / "units").iterdir()} == kinds
+    gone = {"backup"} - kinds  # those of part take were there
+    assert [told for told in systemd.told if "disable" in told] == [
+        f"systemctl disable --now slipway-{kind}-shop-test.timer" for kind in gone
+    ]
+    schedule(tmp_path, Systemd(), state="absent")
+    assert [path.name for path in (tmp_path / "units").iterdir()] == []
+
+
+def test_the_machine_that_proves_looks_often_whether_there_is_one_to_prove(tmp_path):
+    schedule(tmp_path, Systemd(), part="prove")
+    timer = (tmp_path / "units" / "slipway-prove-shop-test.timer").read_text()
+    assert "OnCalendar=*:0/15\nRandomizedDelaySec=60\n" in timer
+    assert "scheduled" in (tmp_path / "units" / "slipway-prove-shop-test.service").read_text()
+
+
 def test_the_connection_string_is_for_one_user_and_in_no_diff(tmp_path):
     result = schedule(tmp_path, Systemd())
     order = tmp_path / "root" / "backups" / "shop-test.order.json"

@@ -85,13 +85,22 @@ def test_a_dump_that_fails_leaves_nothing(tmp_path, after):
     assert keeper(tmp_path, engine).verified(good.backup.manifest.id, "restore", 0).changed
 
 
+def test_the_first_backup_of_all_that_fails_says_why_although_there_is_no_store_yet(tmp_path):
+    class Early(FakeEngine):
+        def snapshot(self):
+            raise SlipwayError("no room for a dump", cause="no_space")
+
+    with pytest.raises(SlipwayError, match="no room for a dump"):
+        keeper(tmp_path, Early()).present(order())
+
+
 def test_a_dump_that_is_too_small_is_none(tmp_path):
     with pytest.raises(SlipwayError, match="found '2 bytes', wanted 'at least 3'"):
         keeper(tmp_path, FakeEngine(b"ab")).present(order())
     assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("what", ["dump.partial", "dump", "roles", "proof-1.json"])
+@pytest.mark.parametrize("what", ["dump.0a1b2c.partial", "dump", "roles", "proof-1.json"])
 def test_what_a_killed_backup_left_is_no_backup_and_is_cleared_up(tmp_path, what):
     good = keeper(tmp_path).present(order())
     left = tmp_path / "store" / f"20200101T000000Z-abcdef.{what}"

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import factory, mysql, mysql_facts, mysql_restore
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_login import Login, quoted
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_objects import unqualified
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.tools import Host
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
@@ -85,12 +86,12 @@ def test_tls_is_asked_for_alike_by_the_driver_and_by_the_programs():
 
 
 def test_the_path_of_the_options_is_readable_while_they_are_needed_and_nothing_afterwards():
-    with Login("mysql://u:s3cret@h/d").for_programs() as path:
-        with open(path, encoding="utf-8") as options:
+    with Host(System()).handed(Login("mysql://u:s3cret@h/d").option_file()) as handed:
+        with open(handed.path, encoding="utf-8") as options:
             assert 'password="s3cret"' in options.read()
-        assert "s3cret" not in path
+        assert "s3cret" not in handed.path
     with pytest.raises(OSError):
-        open(path, encoding="utf-8").close()
+        open(handed.path, encoding="utf-8").close()
 
 
 def test_a_driver_that_is_missing_is_told(monkeypatch):
@@ -151,6 +152,16 @@ def test_programs_are_looked_for_in_the_directory_that_was_named_alone(tmp_path)
     (tmp_path / "mysqldump").write_text("#!/bin/sh\n")
     (tmp_path / "mysqldump").chmod(0o755)
     assert engine.program(mysql.DUMP["MariaDB"]) == str(tmp_path / "mysqldump")
+
+
+@pytest.mark.parametrize("kind", [mysql.MySQL, mysql.MariaDB])
+def test_a_server_of_the_other_vendor_is_refused_and_one_of_this_is_not(kind):
+    engine = kind("mysql://u@h/d", System(), scratch_dir="/s", closed_file="/c")
+    own, other = mysql.Release(kind.vendor, "10.11.1"), {mysql.MYSQL: mysql.MARIADB, mysql.MARIADB: mysql.MYSQL}
+    engine._expect_vendor(own)
+    with pytest.raises(SlipwayError) as caught:
+        engine._expect_vendor(own._replace(vendor=other[kind.vendor]))
+    assert (caught.value.cause, caught.value.wanted) == ("other_vendor", f"engine: {other[kind.vendor].lower()}")
 
 
 # --- what a user may see

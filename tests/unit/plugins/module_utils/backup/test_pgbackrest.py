@@ -10,6 +10,7 @@ import os
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import pgbackrest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.pgbackrest import Order, PgBackRest
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.progress import Progress
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import Completed, System
 
@@ -24,10 +25,22 @@ class Says(System):
         self.called.append(argv)
         return self.answer
 
+    def flow(self, programs):
+        """What runs for long, as C(pipeline.flow) tells it."""
+        self.called.append(list(programs[0].argv))
+        yield from (self.answer.stdout.encode(), b"")
+        if self.answer.rc:
+            raise SlipwayError("failed", actual=self.answer.stderr, evidence={"status": self.answer.rc})
+
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
     monkeypatch.setattr(pgbackrest.shutil, "which", lambda name: f"/usr/bin/{name}")
+
+
+def driven(monkeypatch, system, order=None, **words):
+    monkeypatch.setattr(pgbackrest, "flow", system.flow)
+    return PgBackRest(order or Order("shop"), system, **words)
 
 
 @pytest.mark.parametrize(
@@ -52,11 +65,11 @@ def installed(monkeypatch):
         (-15, "command_failed"),
     ],
 )
-def test_every_exit_status_counts_and_the_words_are_passed_on(status, cause):
+def test_every_exit_status_counts_and_the_words_are_passed_on(monkeypatch, status, cause):
     system = Says(status, stderr=f"ERROR: [{status:03}]: the very words")
     for act in (lambda it: it.check(), lambda it: it.backup(), lambda it: it.verify([]), lambda it: it.stanza()):
         with pytest.raises(SlipwayError) as caught:
-            act(PgBackRest(Order("shop"), system))
+            act(driven(monkeypatch, system))
         assert caught.value.cause == cause
         assert "the very words" in caught.value.message
         assert f"exit status {status}" in caught.value.message
@@ -65,7 +78,7 @@ def test_every_exit_status_counts_and_the_words_are_passed_on(status, cause):
 def test_it_runs_as_the_owner_and_ends_with_this_process(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     system = Says()
-    PgBackRest(Order("shop; rm -rf /", repo=2, kind="diff"), system).backup()
+    driven(monkeypatch, system, Order("shop; rm -rf /", repo=2, kind="diff")).backup()
     (argv,) = system.called
     assert argv[:5] == ["env", "--chdir=/", "setpriv", "--pdeathsig", "TERM"]
     assert "--reuid=postgres" in argv
@@ -99,3 +112,19 @@ def test_an_answer_that_is_none_is_not_taken_for_an_empty_repository(said):
     with pytest.raises(SlipwayError) as caught:
         PgBackRest(Order("shop"), Says(stdout=said)).stanza()
     assert caught.value.cause == "unreadable"
+
+
+def test_how_far_it_is_stands_at_the_end_of_what_it_says_of_a_file(monkeypatch, tmp_path):
+    system = Says(
+        stdout="P00   INFO: backup command begin 2.45: --stanza=shop\n"
+        "P01 DETAIL: backup file /data/base/1/2 (440KB, 22.36%) checksum 0a\n"
+        "P01 DETAIL: backup file /data/base/1/3 (bundle 1/0, 8KB, 97.01%) checksum 0b\n"
+        "P00   INFO: new backup label = 20261124-031500F\n"
+    )
+    progress = Progress(str(tmp_path / "shop.progress"), System())
+    it = driven(monkeypatch, system, progress=progress)
+    it.backup()
+    assert (tmp_path / "shop.progress").read_text() == "backed up by pgBackRest: 97 %\n"
+    assert "--log-level-console=detail" in system.called[-1]
+    it.restore("20261124-031500F", "/new", [], "/new.tablespaces")
+    assert (tmp_path / "shop.progress").read_text() == "restored by pgBackRest: 97 %\n"

@@ -73,3 +73,21 @@ def test_a_link_that_somebody_has_laid_is_not_followed(tmp_path):
     (tmp_path / "shop.progress.part").symlink_to(tmp_path / "victim")
     list(Progress(str(tmp_path / "shop.progress"), Clock(2.0)).through("dumped", 2, [b"ab"]))
     assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_rows_are_told_by_their_tables_before_each_is_looked_at(tmp_path):
+    path = tmp_path / "shop.progress"
+    progress, said = Progress(str(path), Clock(0.0)), []
+    for table in progress.tables("counted", [("a", 30), ("b", 70), ("c", 0)], lambda table: table[1]):
+        said.append((table[0], path.read_text()))
+    assert said == [
+        ("a", "counted: table 1 of 3, 0 of about 100 rows, 0 %\n"),
+        ("b", "counted: table 2 of 3, 30 of about 100 rows, 30 %\n"),
+        ("c", "counted: table 3 of 3, 100 of about 100 rows, 100 %\n"),
+    ]
+
+
+def test_rows_of_which_nobody_knows_how_many_are_told_by_tables_alone(tmp_path):
+    path = tmp_path / "shop.progress"
+    assert list(Progress(str(path), Clock(0.0)).tables("counted", ["a", "b"], lambda _table: 0)) == ["a", "b"]
+    assert path.read_text() == "counted: table 2 of 2\n"

@@ -131,6 +131,13 @@ def test_a_wider_policy_lets_go_of_no_more(history, policy, more):
         assert not any(policy) or kept <= set(staying(backups, wider))
 
 
+@given(HISTORIES, POLICIES, st.sets(st.integers(1, 30)))
+def test_of_what_cannot_be_read_no_other_one_goes_earlier(history, policy, unreadable):
+    backups = [made(number, age, *proofs) for number, (age, proofs) in enumerate(history, start=1)]
+    read = [one for one in backups if one.manifest.number not in unreadable]
+    assert set(staying(backups, policy)) & {one.manifest.id for one in read} <= set(staying(read, policy))
+
+
 @given(HISTORIES, POLICIES)
 def test_what_is_negative_keeps_as_much_as_what_is_not_set(history, policy):
     """The newest minus one so many were all but the oldest."""

@@ -40,6 +40,28 @@ def test_the_first_database_machine_takes_the_backups_and_becomes_part_of_the_pl
     assert "hunter22" not in str(found)
 
 
+def test_another_machine_that_proves_becomes_part_of_the_platform_and_of_no_release_of_what_runs():
+    found = config(site(database=database(verify_host="db2")), with_db())
+    assert found["database"]["backup"]["verify_host"] == "db2"
+    assert {name: found["machines"][name]["parts"] for name in ("db1", "db2")} == {"db1": ["db"], "db2": ["db"]}
+    assert found["identity"] == config(site(database=database()), with_db())["identity"]
+
+
+def test_a_backup_is_proven_where_it_is_taken_unless_another_machine_is_named():
+    for changes in ({}, {"verify_host": "db1"}):
+        found = config(site(database=database(**changes)), with_db())
+        assert found["database"]["backup"]["verify_host"] == "db1"
+        assert "db2" not in found["machines"]
+
+
+def test_physical_backups_go_to_no_other_machine_to_be_proven():
+    only = {"host": "db1", "verify_host": "db2", "physical": {"stanza": "shop"}}
+    for changes in ({"store": None}, {"method": "physical"}):
+        (said,) = problems(site(database=database(**only, **changes)), with_db())
+        assert said.startswith("slipway_database.backup.verify_host: is for dumps, and none are taken")
+    assert config(site(database=database(**only)), with_db())["database"]["backup"]["verify_host"] == "db2"
+
+
 def test_without_backups_machines_of_the_database_have_no_part():
     assert "db1" not in config(site(database=DATABASE), with_db())["machines"]
 
@@ -60,6 +82,7 @@ def test_to_begin_with_backups_is_no_release_of_what_runs():
     "changes, said",
     [
         ({"host": "ap1"}, "slipway_database.backup.host: no machine of the platform, did you mean app1?"),
+        ({"verify_host": "ap1"}, "slipway_database.backup.verify_host: no machine of the platform, did you mean app1?"),
         ({"store": None}, "slipway_database.backup.store: missing"),
         ({"store": {"path": "backups"}}, "slipway_database.backup.store.path: cannot be used"),
         ({"store": {}}, "slipway_database.backup.store.path: missing"),

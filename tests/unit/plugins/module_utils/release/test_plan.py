@@ -17,13 +17,13 @@ HOLDER = {"user": "ann", "host": "ci7", "pid": 4711, "command": "ansible-playboo
 LEASE = {"fence": 3, "live": True, "token": 3, "release_id": "r3", "holder": HOLDER, "remaining": 12.0}
 
 
-def plan(machines, goal="deploy", finished="", **changes):
-    return decide(goal, config(**changes), machines, now=NOW, suffix="3fa9", finished=finished)
+def plan(machines, goal="deploy", finished="", foreseen=None, **changes):
+    return decide(goal, config(**changes), machines, now=NOW, suffix="3fa9", finished=finished, foreseen=foreseen)
 
 
-def refusal(machines, goal="deploy", finished="", **changes):
+def refusal(machines, goal="deploy", finished="", foreseen=None, **changes):
     with pytest.raises(SlipwayError) as caught:
-        plan(machines, goal, finished, **changes)
+        plan(machines, goal, finished, foreseen, **changes)
     return caught.value
 
 
@@ -272,6 +272,13 @@ def test_a_release_knows_where_its_backup_is_taken_and_not_how_to_log_in():
     assert "hunter22" not in str(target)
 
 
+def test_the_machine_that_proves_is_part_of_the_platform_and_has_a_stage_of_its_own():
+    elsewhere = {**DATABASE, "backup": {**DATABASE["backup"], "host": "lb1", "verify_host": "app2"}}
+    target = plan(fleet(released()), slipway_database=elsewhere).target
+    assert (target["backup"]["host"], target["backup"]["verify_host"]) == ("lb1", "app2")
+    assert target["deadlines"]["prove"] == target["deadlines"]["backup"] > target["deadlines"]["reach"] > 0
+
+
 def test_a_rollback_waits_for_no_backup():
     releases = (released("0.9.0", token=2), released())
     assert plan(fleet(*releases), "rollback", slipway_database=DATABASE).target["backup"] is None
@@ -283,16 +290,32 @@ def test_without_backups_there_is_no_such_stage():
 
 
 DATABASE = {"engine": "postgresql", "url": "postgresql://db1/shop", "backup": {"store": {"path": "/srv/backups"}}}
-RESTORE = {"slipway_database": DATABASE, "slipway_backup": "B1", "slipway_restore_over": "shop"}
+RESTORE = {"slipway_database": DATABASE, "slipway_backup": "latest", "slipway_restore_over": "shop"}
+# What a preview of the restore said on the machine that takes the backups.
+POSSIBLE = {"stage": {"ok": True}, "backup": {"id": "B1", "taken": NOW - 7200.0}}
 
 
 def test_a_restore_over_the_live_database_is_a_run_that_touches_no_side_but_the_live_one():
-    found = plan(fleet(released()), "restore", **RESTORE)
+    found = plan(fleet(released()), "restore", foreseen=POSSIBLE, **RESTORE)
     assert found.action == "restore"
+    assert found.say[0].endswith("restore B1 over shop") and "of latest, 2.0 h old" in found.say[1]
     assert found.target["restore"] == found.target["about"]["restore"] == {"id": "B1", "over": "shop"}
     assert (found.target["side"], found.target["live_side"]) == ("green", "blue")
     assert found.target["id"] == "restore-20270115T080000Z-3fa9"
     assert found.target["weights_before"] == {"blue": 100, "green": 0}
+
+
+@pytest.mark.parametrize(
+    "foreseen, asked, kind, until",
+    [
+        ({"restore_point": {"name": "slipway_1.4.2"}}, {}, "point", "slipway_1.4.2"),
+        ({}, {"slipway_restore_time": "2026-11-24 03:15:00Z"}, "time", "2026-11-24 03:15:00Z"),
+    ],
+)
+def test_a_restore_goes_as_far_as_its_preview_said_that_binary_logs_lead(foreseen, asked, kind, until):
+    found = plan(fleet(released()), "restore", foreseen={**POSSIBLE, **foreseen}, **RESTORE, **asked)
+    assert found.target["restore"] == {"id": "B1", "over": "shop", kind: until}
+    assert found.say[1].endswith(f"2.0 h old, brought on to {until}")
 
 
 def test_a_restore_that_was_cut_off_is_put_back_with_what_it_was_restoring():
@@ -305,9 +328,30 @@ def test_a_restore_that_was_cut_off_is_put_back_with_what_it_was_restoring():
 
 def test_a_restore_is_refused_where_a_machine_cannot_be_read_unless_it_is_left_out():
     machines = fleet(released(), changes={"app2": None})
-    assert "app2: cannot be read" in refusal(machines, "restore", **RESTORE).remedy
-    found = plan(machines, "restore", slipway_break_glass=True, **RESTORE)
+    assert "app2: cannot be read" in refusal(machines, "restore", foreseen=POSSIBLE, **RESTORE).remedy
+    found = plan(machines, "restore", foreseen=POSSIBLE, slipway_break_glass=True, **RESTORE)
     assert found.target["machines"] == ["app1", "lb1"]
+
+
+def test_a_restore_that_cannot_begin_is_refused_with_all_that_is_in_its_way_before_a_service_stops():
+    impossible = {"stage": {"ok": False, "message": "B9: no such backup; found 'B1'.", "cause": "missing"}}
+    error = refusal(fleet(released(), changes={"app2": None}), "restore", foreseen=impossible, **RESTORE)
+    assert error.cause == "refused" and len(error.evidence["problems"]) == 2
+    for said in ("before anything was touched", "app2: cannot be read", "app1: B9: no such backup; found 'B1'."):
+        assert said in error.message
+
+
+def test_a_restore_without_the_machine_that_restores_is_refused_even_with_break_glass():
+    machines = fleet(released(), changes={"app1": None})
+    error = refusal(machines, "restore", slipway_break_glass=True, **RESTORE)
+    assert "app1: cannot be read" in error.message and "the machine that restores" in error.message
+    assert "could not be looked at" in refusal(fleet(released()), "restore", **RESTORE).message
+
+
+def test_an_interrupted_release_comes_first_whatever_is_in_the_way_of_a_restore():
+    left = released("1.1.0", "green", 5, outcome="", stages=("prepare",), decided=False)
+    found = plan(fleet(released(), left), "restore", foreseen={"stage": {"ok": False}}, **RESTORE)
+    assert (found.action, found.course) == ("finish", "undo")
 
 
 def test_a_restore_is_refused_where_no_backups_are_configured():

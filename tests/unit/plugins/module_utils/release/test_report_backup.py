@@ -46,3 +46,19 @@ def test_one_line(result, line):
     stage = report.Stage(verdict, {"db1": {**result, "stage": {"started": 4600.0}}})
     made = report.build(TARGET, [stage], refused=False, started=4600.0, ended=4601.0)
     assert f"  {line}" in report.lines(made)
+
+
+def staged(name, result):
+    return report.Stage(Verdict(name, True, [], 1, 1.0, False, []), {"db1": {**result, "stage": {"started": 4600.0}}})
+
+
+def test_what_another_machine_has_proven_counts_as_it_left_it():
+    taken = staged(
+        "backup", {"backup": {**BACKUP, "verified_by": "none", "restore_seconds": None}, "why": "logical: quick"}
+    )
+    both = [taken, staged("prove", {"backup": BACKUP})]
+    made = report.build(TARGET, both, refused=False, started=4600.0, ended=4601.0)
+    assert made["backup"]["verified_by"] == "restore"
+    assert "restored in 4.2 s and compared (logical: quick)" in "".join(report.lines(made))
+    refused = report.build(TARGET, [taken], refused=True, started=4600.0, ended=4601.0)
+    assert "1.0 h before: not proven" in "".join(report.lines(refused))

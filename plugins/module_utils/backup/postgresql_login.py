@@ -1,0 +1,164 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a PostgreSQL database is, and as whom to ask it (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import re
+import typing as t
+
+from ..errors import SlipwayError
+
+CONNECT = 10  # seconds
+SECRETS = ("password", "sslpassword")  # of a connection string; never on a command line
+SOCKETS = "/var/run/postgresql"  # where distributions have those of the server
+FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")  # of a connection string
+ENCODING = {"client_encoding": "UTF8"}  # names are read in it, whatever the database's own is
+UNTIMED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
+
+
+class Login:
+    """Where a database is, and as whom.
+
+    :param dsn: a connection string of libpq, URI or keywords (PostgreSQL manual, "Connection Strings").
+    :raises SlipwayError: C(driver_missing), C(bad_input).
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._driver = driver()
+        try:
+            given = self._driver.extensions.parse_dsn(dsn)
+        except self._driver.ProgrammingError as error:
+            raise SlipwayError(
+                "is not a connection string of PostgreSQL",
+                obj="url",
+                actual=_without_values(str(error)),
+                wanted="postgresql://user:password@host:5432/database",
+                remedy="Correct it; what is special in a password is percent-encoded.",
+                cause="bad_input",
+            ) from None
+        self._given: dict[str, t.Any] = dict(given)
+
+    @property
+    def password(self) -> str:
+        """Empty without one."""
+        return str(self._given.get("password", ""))
+
+    @property
+    def public(self) -> dict[str, str]:
+        """All that is no secret."""
+        return {name: str(value) for name, value in self._given.items() if name not in SECRETS}
+
+    def to(self, database: str) -> Login:
+        """The same login to another database of the server."""
+        other = copy.copy(self)
+        other._given = {**self._given, "dbname": database}
+        return other
+
+    @property
+    def where(self) -> dict[str, str]:
+        """Host and database, for people."""
+        return {"host": self.public.get("host", "local socket"), "database": self.database}
+
+    @property
+    def database(self) -> str:
+        """By the rule of libpq the user's name where none is given."""
+        return self.public.get("dbname") or self.public.get("user") or "postgres"
+
+    def connect(self) -> t.Any:
+        """A connection that reads only.
+
+        :raises SlipwayError: C(unreachable) or C(login).
+        """
+        options = f"{self.public.get('options', '')} {UNTIMED}".strip()
+        try:
+            usual = {"connect_timeout": CONNECT, "application_name": "slipway"}
+            link = self._driver.connect(**{**usual, **self._given, **ENCODING, "options": options})
+        except self._driver.OperationalError as error:
+            raise _connect_error(str(error), self.where) from None
+        link.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        return link
+
+    @property
+    def for_programs(self) -> str:
+        """A connection string without secrets."""
+        return str(self._driver.extensions.make_dsn(**self.public))
+
+    @property
+    def password_file(self) -> bytes:
+        """What a program finds the password in (PostgreSQL manual, "The Password File"); empty without one."""
+        escaped = self.password.replace("\\", "\\\\").replace(":", "\\:")
+        return f"*:*:*:*:{escaped}\n".encode() if escaped else b""
+
+    @property
+    def files(self) -> list[str]:
+        """What of this machine a program that logs in wants to see."""
+        home = os.path.expanduser("~/.postgresql")
+        sockets = self.public.get("host") or SOCKETS
+        found = [self.public[name] for name in FILES if name in self.public]
+        return [path for path in (*found, *sockets.split(","), home) if path.startswith("/") and os.path.exists(path)]
+
+
+def driver() -> t.Any:
+    try:
+        import psycopg2
+        import psycopg2.extensions
+    except ImportError as error:
+        raise SlipwayError(
+            "cannot be imported by this machine's Python",
+            obj="psycopg2",
+            actual=str(error),
+            remedy="Install python3-psycopg2 (Debian, Ubuntu) or psycopg2 (PyPI) there.",
+            cause="driver_missing",
+        ) from None
+    return psycopg2
+
+
+@contextlib.contextmanager
+def told(where: t.Mapping[str, str]) -> t.Iterator[None]:
+    """What the driver raises of a question, in words."""
+    errors = driver()
+    try:
+        yield
+    except errors.Error as error:
+        lost = isinstance(error, (errors.OperationalError, errors.InterfaceError))
+        lost = lost and (error.pgcode or "08")[:3] in (
+            "08",
+            "080",
+            "57P",
+        )  # the classes of SQLSTATE that end a connection
+        if error.pgcode == "42501":  # insufficient_privilege
+            raise SlipwayError(
+                "does not let this role do that",
+                obj=f"{where['database']} on {where['host']}",
+                actual=" ".join(str(error).split()),
+                remedy="Give it the right that this names, or use the owner of that, or a superuser, instead.",
+                cause="denied",
+            ) from None
+        raise SlipwayError(
+            "the connection was lost" if lost else "does not answer a question about itself",
+            obj=f"{where['database']} on {where['host']}",
+            actual=" ".join(str(error).split()),
+            remedy="See the server's log, then run again; nothing was changed." if lost else "See the server's log.",
+            cause="connection_lost" if lost else "question_failed",
+        ) from None
+
+
+def _connect_error(said: str, where: t.Mapping[str, str]) -> SlipwayError:
+    login = re.search(r"authentication|password|pg_hba|role .* does not exist|permission|not permitted", said)
+    return SlipwayError(
+        "cannot log in" if login else "cannot be reached",
+        obj=f"{where['database']} on {where['host']}",
+        actual=said.strip().splitlines()[-1].strip(),  # one line for each address that was tried
+        remedy="Check user, password and pg_hba.conf." if login else "Check host, port, database and that it runs.",
+        cause="login" if login else "unreachable",
+    )
+
+
+def _without_values(said: str) -> str:
+    """The driver quotes what it cannot read, and that may be a password."""
+    return re.sub(r'"[^"]*"', '"…"', said).strip()

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Images with the programs of this machine's databases, made without a registry and kept between runs."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+
+LABEL = "slipway.backup.owner"
+REPOSITORY = "slipway-test-tools"
+PATHS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SHELL = ("sh",)
+# What initdb and mariadb-install-db call, which is a script.
+AROUND = ("basename", "cat", "chmod", "chown", "cp", "dirname", "hostname", "id", "ls", "mkdir", "rm", "sed")
+MARIADB = (
+    *("mariadb-dump", "mariadb", "mariadbd", "mariadb-install-db", "mariadb-tzinfo-to-sql"),
+    *("my_print_defaults", "resolveip"),
+)
+TREES = ("/usr/lib/mysql", "/usr/share/mysql", "/usr/lib/locale/C.utf8", "/usr/share/zoneinfo")
+POSTGRESQL = ("/usr/lib/postgresql/{}", "/usr/share/postgresql/{}")
+_SKIPPED = re.compile(r"/(bitcode|man|locale/(?!C\.utf8)|right|posix)(/|$)")
+
+
+@functools.cache
+def full() -> str:
+    """An image that has everything."""
+    newest = sorted(pathlib.Path("/usr/lib/postgresql").glob("[0-9]*"))[-1].name
+    trees = [*TREES, *(tree.format(newest) for tree in POSTGRESQL)]
+    return _image([*SHELL, *AROUND, *MARIADB], trees)
+
+
+@functools.cache
+def bare() -> str:
+    """An image with a shell and no database's programs."""
+    return _image([*SHELL, "cat"], [])
+
+
+def with_program(path: str, script: str) -> str:
+    """The image that has everything, one of whose programs is a script."""
+    name = f"{REPOSITORY}:{hashlib.sha256(f'{full()} {path} {script}'.encode()).hexdigest()[:16]}"
+    if not _exists(name):
+        container = _docker("create", full(), "-")
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            member = tarfile.TarInfo(path.lstrip("/"))
+            content = f"#!/bin/sh\n{script}\n".encode()
+            member.size, member.mode = len(content), 0o755
+            tar.addfile(member, io.BytesIO(content))
+        _docker("cp", "-", f"{container}:/", stdin=archive.getvalue())
+        _docker("commit", container, name)
+        _docker("rm", container)
+    return name
+
+
+def without(path: str) -> str:
+    """The image that has everything but one program."""
+    name = f"{REPOSITORY}:{hashlib.sha256(f'{full()} without {path}'.encode()).hexdigest()[:16]}"
+    if not _exists(name):
+        container = _docker("create", full(), "rm", path)
+        _docker("start", "--attach", container)
+        _docker("commit", container, name)
+        _docker("rm", container)
+    return name
+
+
+def containers(owner: int | None = None) -> list[str]:
+    """Those that run programs for a process now, this one by default, or did and were left."""
+    shown = _docker("ps", "--all", "--filter", f"label={LABEL}", "--format", '{{.ID}} {{.Label "' + LABEL + '"}}')
+    found = [line.split(maxsplit=1) for line in shown.splitlines()]
+    return [container for container, whose in found if whose.startswith(f"{owner or os.getpid()}:")]
+
+
+def inspected(container: str) -> str:
+    """All that the engine tells of one."""
+    return json.dumps(json.loads(_docker("inspect", container)), ensure_ascii=False)
+
+
+def _image(programs: list[str], trees: list[str]) -> str:
+    files = _files(programs, trees)
+    about = [(name, os.stat(real).st_size, os.stat(real).st_mtime_ns) for name, real in sorted(files.items())]
+    image = f"{REPOSITORY}:{hashlib.sha256(json.dumps([about, trees]).encode()).hexdigest()[:16]}"
+    if not _exists(image):
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name, real in files.items():
+                tar.add(real, name.lstrip("/"))
+            for tree in trees:
+                tar.add(tree, tree.lstrip("/"), filter=lambda one: None if _SKIPPED.search(f"/{one.name}") else one)
+        _docker("import", "--change", f"ENV PATH={PATHS}", "-", image, stdin=archive.getvalue())
+    return image
+
+
+def _files(programs: list[str], trees: list[str]) -> dict[str, str]:
+    """Programs by their path, and every library that one of them needs."""
+    found = {f"/bin/{name}" if name in SHELL else _path(name): os.path.realpath(_path(name)) for name in programs}
+    binaries = [*found.values(), *(str(path) for tree in trees for path in pathlib.Path(tree).rglob("bin/*"))]
+    listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
+    for library in re.findall(r"(/\S+) \(0x", listed):
+        found[library] = os.path.realpath(library)
+    return found
+
+
+def _path(name: str) -> str:
+    path = shutil.which(name, path=PATHS)
+    assert path is not None, name
+    return path
+
+
+def _exists(image: str) -> bool:
+    return subprocess.run(["docker", "image", "inspect", image], capture_output=True, check=False).returncode == 0
+
+
+def _docker(*words: str, stdin: bytes | None = None) -> str:
+    return subprocess.run(["docker", *words], input=stdin, capture_output=True, check=True).stdout.decode().strip()
