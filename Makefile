@@ -36,7 +36,7 @@ local: environment ## Engines against real proxies and a real Docker Engine of t
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
 	@tools/bootstrap.sh maven flyway
 	@$(RUN)/python -m tests.lab engine
-	@$(RUN)/python -m pytest -q -n 3 --dist loadfile tests/integration_local tests/lab
+	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
 
 packaging: ## The built tarball, installed into an empty directory; what must not be in the repository
 	@tools/bootstrap.sh venv packaging requirements/packaging.txt

@@ -190,13 +190,15 @@ class Files:
         deadline = asked + RELOAD_SECONDS
         variable, generation = config.variable(self._platform, self._environment), config.generation(traffic)
         wanted = {server.key: weights.get(server.key, 0) for server in traffic.servers()}
-        again = False
+        again, seen = False, ""
         while not done.rc:
             with contextlib.suppress(SlipwayError):
                 pid = self._socket.info(patience=0.0).get("Pid", "")
                 runs = self._socket.variable(variable, patience=0.0)
                 new = pid not in ("", old_pid)
-                if new and runs == generation and self._loaded() == wanted:
+                loaded = self._loaded()
+                seen = f"worker {pid or '?'} (before: {old_pid or '?'}), structure {runs or '?'}, weights {loaded}"
+                if new and runs == generation and loaded == wanted:
                     return
                 # HAProxy loses a reload while one that a killed run or a person asked for begins. That one's worker has come
                 # meanwhile, or had come already when the old one was looked for.
@@ -206,12 +208,12 @@ class Files:
             if self._system.monotonic() >= deadline:
                 break
             self._system.sleep(POLL)
-        said = f"exit status {done.rc}: {done.stderr.strip()[-500:]}" if done.rc else f"still worker {old_pid or '?'}"
+        said = f"exit status {done.rc}: {done.stderr.strip()[-500:]}" if done.rc else seen or "no answer of its socket"
         raise SlipwayError(
             "HAProxy did not come back with the new configuration",
             obj=" ".join(self._settings.reload_command),
             actual=said,
-            wanted=f"a new worker with {self.prefix}* and its weights within {RELOAD_SECONDS:g} s",
+            wanted=f"a new worker, structure {generation}, weights {wanted} within {RELOAD_SECONDS:g} s",
             remedy="The old file is back in place. Look at 'journalctl -u haproxy'.",
             cause="reload_failed",
         )
