@@ -166,16 +166,16 @@ def pg_dumps(what: str, url: str, directory: Path) -> t.Iterator[Row]:
     """Without a checksum, without a proof."""
     out = directory / "plain"
     ways: dict[str, list[str]] = {"pg_dump -Fc": ["-Fc"], f"pg_dump -Fd -j{JOBS}": ["-Fd", f"-j{JOBS}"]}
+    sizes: list[int] = []
+
+    def dumped(options: list[str]) -> float:
+        used = timed(lambda: run([BIN / "pg_dump", *options, "-f", out, url]))
+        sizes.append(sum(path.stat().st_size for path in (out, *out.glob("*")) if path.is_file()))
+        remove(out)
+        return used.seconds
+
     for name, options in ways.items():
-        sizes: list[int] = []
-
-        def dumped(options: list[str] = options, sizes: list[int] = sizes) -> float:
-            used = timed(lambda: run([BIN / "pg_dump", *options, "-f", out, url]))
-            sizes.append(sum(path.stat().st_size for path in (out, *out.glob("*")) if path.is_file()))
-            remove(out)
-            return used.seconds
-
-        seconds = repeated(dumped)
+        seconds = repeated(functools.partial(dumped, options))
         yield Row(
             f"{name} of {what}", spread(seconds, "s", 1), f"its own gzip, {sizes[-1] / GIB:.2f} GiB; nothing is proven"
         )

@@ -39,8 +39,12 @@ def engine(params: Options, url: str, system: System) -> Engine:
 
         return SQLite(url, system, scratch_dir=params["scratch_dir"])
     closed = os.path.join(params["root"], STATE, f"{params['name']}.closed.json")
-    server: dict[str, t.Any] = {"bin_dir": params["bin_dir"] or "", "scratch_dir": params["scratch_dir"]}
-    server.update(closed_file=closed, tools=_tools(params, system))
+    server: dict[str, t.Any] = {
+        "bin_dir": params["bin_dir"] or "",
+        "scratch_dir": params["scratch_dir"],
+        "closed_file": closed,
+        "tools": _tools(params, system),
+    }
     if params["engine"] in MYSQL:
         from .mysql import MariaDB, MySQL
 

@@ -67,11 +67,12 @@ def _decoded(
                 yield text
         yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        line += error.object[: error.start].count(b"\n")
+        start, end = int(error.start), int(error.end)
+        line += error.object[:start].count(b"\n")
         raise SlipwayError(
             "is not encoded as it should be",
             obj=f"{path}:{line}",
-            actual=f"bytes {error.object[error.start : error.end].hex(' ')}",
+            actual=f"bytes {error.object[start:end].hex(' ')}",
             wanted=encoding,
             remedy=f"Write it as {encoding}, or name its encoding in a file of the same name with .conf after it: encoding=…",
             cause="bad_input",

@@ -164,11 +164,14 @@ class Uploads(Store):
     def entries(self):
         return []
 
-    def put(self, key, chunks): ...
+    def put(self, key, chunks):
+        raise NotImplementedError
 
-    def get(self, key): ...
+    def get(self, key):
+        raise NotImplementedError
 
-    def delete(self, key): ...
+    def delete(self, key):
+        raise NotImplementedError
 
     def url(self, key):
         return key
