@@ -46,8 +46,8 @@ class Settings(t.NamedTuple):
     fence: Fence | None = None
 
 
-class RefusedError(Exception):
-    """A statement that the database did not carry out.
+class RefusedError(SlipwayError):
+    """A statement that the database did not carry out; C(question_failed) where nobody can say more of it.
 
     :param said: the database's own words.
     :param code: the database's own code.
@@ -56,7 +56,14 @@ class RefusedError(Exception):
     """
 
     def __init__(self, said: str, code: str = "", *, lock: bool = False, position: int = 0) -> None:
-        super().__init__(said)
+        super().__init__(
+            "does not do what it is asked for",
+            obj="the database",
+            actual=said,
+            remedy="See what it says; what is in force, state: status tells.",
+            cause="question_failed",
+            evidence={"code": code},
+        )
         self.said = said
         self.code = code
         self.lock = lock

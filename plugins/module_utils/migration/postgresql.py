@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import random
 import re
 import typing as t
@@ -127,7 +126,7 @@ class PostgreSQL(Database):
     def copy(self, statement: str, data: t.Iterable[str]) -> None:
         try:
             with contextlib.closing(self.link.cursor()) as cursor:
-                cursor.copy_expert(statement, io.StringIO("".join(data)))
+                cursor.copy_expert(statement, _Rows(data))
         except Exception as error:
             told = self.refused(error)
             if told is None:
@@ -178,6 +177,24 @@ _CONCURRENT = re.compile(
 def _folded(name: str) -> str:
     """As the catalogue has it (PostgreSQL manual, "Identifiers and Key Words")."""
     return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
+
+
+class _Rows:
+    """The data of a COPY, as the driver reads it: some at a time, however many there are."""
+
+    def __init__(self, rows: t.Iterable[str]) -> None:
+        self._rows = iter(rows)
+        self._left = ""
+
+    def read(self, size: int) -> str:
+        """At most so many characters; none at the end."""
+        while len(self._left) < size:
+            row = next(self._rows, None)
+            if row is None:
+                break
+            self._left += row
+        given, self._left = self._left[:size], self._left[size:]
+        return given
 
 
 def java_hash(text: str) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import typing as t
 
@@ -113,12 +114,16 @@ class SqlRunner(Tool):
             )
         if not before.recorded:
             self._database.create_history()
+        self._database.create_fence()
         text = history.BASELINE_TEXT
         with self._database.transaction():
             self._database.add(Row(1, version, text, history.BASELINE, text, None, self._database.user, "", 0, True))
         return []
 
     def _repair(self, _order: Order, before: Status, _deadline: float | None) -> list[Done]:
+        if not before.recorded:
+            return []
+        self._database.create_fence()
         rank, by = before.last, self._database.user
         with self._database.transaction():
             for one in before.of(model.DIRTY):
@@ -219,6 +224,9 @@ class SqlRunner(Tool):
             except _FailedError as error:
                 if not error.refused.lock or not next(pauses, False):
                     raise failed(script, error.line, error.statement, error.refused, changed="nothing of it") from None
+            except RefusedError as refused:  # its line, or the end of its transaction, where constraints may be checked
+                if not refused.lock or not next(pauses, False):
+                    raise failed(script, 0, "", refused, changed="nothing of it, or all: state: status tells") from None
 
     def _piecemeal(self, script: Script, rank: int, kind: str, deadline: float | None) -> int:
         """Each statement by itself. What ends this process leaves a line that says that it had begun."""
@@ -229,7 +237,8 @@ class SqlRunner(Tool):
         try:
             self._statements(script, pauses)
         except _FailedError as error:
-            self._database.fail(rank, round((self._system.monotonic() - began) * 1000))
+            with contextlib.suppress(RefusedError):  # without a connection the line says already that it had begun
+                self._database.fail(rank, round((self._system.monotonic() - began) * 1000))
             what = f"all before line {error.line}" if error.number else "nothing of it"
             raise failed(script, error.line, error.statement, error.refused, changed=what) from None
         milliseconds = round((self._system.monotonic() - began) * 1000)

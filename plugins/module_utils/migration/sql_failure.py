@@ -15,14 +15,14 @@ EXCERPT = 200  # characters of a statement
 def failed(script: Script, line: int, statement: str, refused: RefusedError, *, changed: str) -> SlipwayError:
     """The error of a migration.
 
-    :param line: of the file, at which the statement begins.
+    :param line: of the file, at which the statement begins; 0 where it is about the script as a whole.
     :param changed: what of the script is in the database now.
     """
     at = line + _lines_before(statement, refused.position)
     lock = "Another session holds what it needs; see pg_stat_activity or SHOW PROCESSLIST, and run again."
     return SlipwayError(
         "was refused by the database" if not refused.lock else "waited too long for a lock, each time it was tried",
-        obj=f"{script.name.script} line {at}",
+        obj=f"{script.name.script} line {at}" if line else script.name.script,
         actual=refused.said,
         remedy=f"{lock if refused.lock else 'Correct it and run again.'} In force is {changed}.",
         cause="lock_timeout" if refused.lock else "migration_failed",

@@ -31,9 +31,9 @@ def problems_of(migrations: t.Sequence[Migration]) -> list[Problem]:
     """In the order of the migrations."""
     found = []
     for one in migrations:
-        reason = _REASONS.get(one.state)
-        if reason is not None:
-            found.append(reason(one))
+        if one.state in _REASONS:
+            what, remedy, cause = _REASONS[one.state]
+            found.append(Problem(what, one.label, remedy, cause))
         elif one.state in (model.SUCCESS, model.OUT_OF_ORDER) and _edited(one):
             found.append(
                 Problem(
@@ -69,35 +69,21 @@ def _edited(one: Migration) -> bool:
     return one.kind == model.VERSIONED and None not in (one.checksum, one.applied) and one.checksum != one.applied
 
 
-def _missing(one: Migration) -> Problem:
-    return Problem(
+# State to what is wrong with it, the remedy, and the cause.
+_REASONS = {
+    model.MISSING: (
         "was applied, and its file is no longer there",
-        one.label,
         "Bring the file back; or state: repaired, which notes it as deleted.",
         "missing_file",
-    )
-
-
-def _ignored(one: Migration) -> Problem:
-    return Problem(
+    ),
+    model.IGNORED: (
         "is not applied, and later ones are",
-        one.label,
         "Give it a version above all that are applied, or allow it with out_of_order: true.",
         "out_of_order",
-    )
-
-
-def _dirty(one: Migration) -> Problem:
-    return Problem(
+    ),
+    model.DIRTY: (
         "was begun outside a transaction and did not end well, so that a part of it may be there",
-        one.label,
         "See what of it is in the database, finish or remove that by hand, then state: repaired and run again.",
         "dirty",
-    )
-
-
-_REASONS: dict[str, t.Callable[[Migration], Problem]] = {
-    model.MISSING: _missing,
-    model.IGNORED: _ignored,
-    model.DIRTY: _dirty,
+    ),
 }

@@ -146,6 +146,34 @@ def test_a_statement_that_fails_takes_its_whole_script_back_and_is_named_with_it
     assert project.run().changed
 
 
+def test_a_constraint_that_is_only_checked_at_the_end_names_its_script_and_leaves_nothing(project: Project) -> None:
+    """SQLite checks a deferred key at COMMIT, when no statement is at work any more."""
+    project.run()
+    project.write(
+        V3__key="CREATE TABLE line (item INTEGER REFERENCES item (id) DEFERRABLE INITIALLY DEFERRED);\n"
+        "INSERT INTO line VALUES (99);"
+    )
+    runner = project.runner()
+    runner._database.run("PRAGMA foreign_keys = ON")
+    with pytest.raises(SlipwayError, match=r"V3__key\.sql: was refused.*FOREIGN KEY") as caught:
+        runner.apply(Order())
+    assert caught.value.cause == "migration_failed"
+    assert [row[1] for row in project.ask(HISTORY)] == ["1", "2", None]
+    assert "line" not in " ".join(project.dump())
+
+
+def test_a_baseline_by_a_release_leaves_its_token(project: Project) -> None:
+    project.ask("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)")
+    project.run("baselined", "1", token=8)
+    project.refuses("fenced", "a later release", "latest", token=7)
+
+
+def test_repair_of_what_was_never_recorded_makes_no_table(project: Project) -> None:
+    before = project.dump()
+    assert not project.run("repaired", token=8).changed
+    assert project.dump() == before
+
+
 def test_a_script_that_stands_outside_a_transaction_is_dirty_when_it_fails_until_it_is_repaired(
     project: Project,
 ) -> None:
