@@ -14,8 +14,8 @@ import os
 import re
 import typing as t
 
+from ..database.mysql_login import rows, value
 from ..errors import SlipwayError
-from .mysql_login import rows, value
 from .pipeline import CHUNK, flow
 from .scratch_place import place
 

@@ -6,10 +6,9 @@
 from __future__ import annotations
 
 import os
-import re
 import typing as t
-import urllib.parse
 
+from ..database.secrets import MYSQL
 from ..errors import SlipwayError
 from ..system import System
 from .engine import Engine
@@ -25,7 +24,6 @@ if t.TYPE_CHECKING:
 
 STATE = "backups"  # below the root: locks, and what a killed run leaves to put back
 
-MYSQL = ("mysql", "mariadb")  # one engine by both names
 NOWHERE = "mysql://nowhere/nothing"  # of an engine that restores dumps where nobody knows the database
 
 Options = t.Mapping[str, t.Any]
@@ -164,18 +162,3 @@ def store(params: Options, system: System) -> Store:
 
     where = {"region": given.get("region", ""), "profile": given.get("profile", "")}
     return S3Store(bucket=given["bucket"], **remote, **where)
-
-
-def secrets_of(kind: str, url: str) -> set[str]:
-    """What of a connection string nobody may read: all of it, the password of a URI, and what follows C(password=).
-
-    :param kind: the engine's name; the path of a SQLite file is no secret.
-    """
-    if kind == "sqlite":
-        return set()
-    if kind in MYSQL:
-        words = set(re.findall(r"://[^:/?#]*:([^/?#]+)@", url))
-        return {url, *words, *(urllib.parse.unquote(word) for word in words)}
-    found = re.findall(r"""://[^:@/?#]*:([^\s?#]+)@|password=('(?:[^'\\]|\\.)*'|[^\s&]+)""", url)
-    words = {form for pair in found for one in pair if one for form in (one, urllib.parse.unquote(one), one.strip("'"))}
-    return {url, *words}

@@ -10,10 +10,10 @@ import os
 import re
 import typing as t
 
+from ..database.mysql_login import Login, rows, value
 from ..errors import SlipwayError
 from ..system import System
 from .engine import Engine, Facts, Scratch, Snapshot, Source
-from .mysql_login import Login, rows, value
 from .pipeline import Chunks, Program
 from .tools import Host, Tools
 

@@ -11,11 +11,11 @@ import json
 import os
 import typing as t
 
+from ..database.mysql_login import quoted, rows
 from ..errors import SlipwayError
 from . import mysql_objects as objects
 from .engine import taken
 from .mysql import MARIADB, release_of
-from .mysql_login import quoted, rows
 from .mysql_objects import Made
 from .mysql_restore import exists
 

@@ -25,13 +25,13 @@ import os
 import re
 import typing as t
 
+from ..database.mysql_login import quoted, rows, value
 from ..errors import SlipwayError
 from . import mysql_facts
 from . import mysql_objects as objects
 from .engine import taken
 from .mysql import release_of
 from .mysql_change import Change, end_connections, live_named, make_routines, survey
-from .mysql_login import quoted, rows, value
 from .mysql_restore import create, discard, exists, fill
 
 if t.TYPE_CHECKING:

@@ -14,10 +14,10 @@ import hashlib
 import re
 import typing as t
 
+from ..database.mysql_login import quoted, rows, value
 from . import mysql_objects as objects
 from .compare import compare, rows_differ
 from .engine import Facts
-from .mysql_login import quoted, rows, value
 from .progress import SILENT, Progress
 
 ENDS = 500  # rows at each end of the primary key that a sample has

@@ -13,8 +13,8 @@ import contextlib
 import re
 import typing as t
 
+from ..database.mysql_login import quoted, rows, value
 from ..errors import SlipwayError
-from .mysql_login import quoted, rows, value
 
 # The server keeps how a trigger's maker wrote its name and its table's, until the table gets another name.
 _NAME = r"""(?:`(?:[^`]|``)*`|"(?:[^"]|"")*"|[\w$\x80-\xff]+)"""

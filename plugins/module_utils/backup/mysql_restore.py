@@ -14,11 +14,11 @@ import io
 import re
 import typing as t
 
+from ..database.mysql_login import Login, quoted, rows
 from ..errors import SlipwayError
 from . import mysql_facts
 from .engine import Facts
 from .mysql import CLIENT, release_of, whole
-from .mysql_login import Login, quoted, rows
 from .mysql_objects import unqualified
 from .pipeline import Chunks, flow
 

@@ -14,10 +14,10 @@ import os
 import typing as t
 import urllib.parse
 
+from ..database.mysql_login import Login
 from . import mysql_facts
 from .engine import Facts
 from .mysql import INSTALL, MARIADB, SERVER, ZONES, whole
-from .mysql_login import Login
 from .mysql_restore import create, fill
 from .pipeline import Chunks, flow
 from .scratch_place import place

@@ -20,12 +20,12 @@ import select
 import subprocess
 import typing as t
 
+from ..database.mysql_login import quoted, rows, value
 from ..errors import SlipwayError
 from . import binlog, mysql_facts
 from . import mysql_objects as objects
 from .engine import Facts, Snapshot
 from .mysql import DUMP, MARIADB, Release, release_of, whole
-from .mysql_login import quoted, rows, value
 from .pipeline import CHUNK, chained
 
 if t.TYPE_CHECKING:

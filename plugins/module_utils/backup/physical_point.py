@@ -22,7 +22,7 @@ from .pgbackrest import PgBackRest
 from .postgresql_scratch import OWNER
 
 if t.TYPE_CHECKING:
-    from .postgresql_login import Login
+    from ..database.postgresql_login import Login
 
 PAUSE = 0.2  # seconds between two looks
 LONGEST = 63  # characters of a point's name (PostgreSQL, C(MAXFNAMELEN))

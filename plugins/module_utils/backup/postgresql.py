@@ -10,12 +10,12 @@ import os
 import re
 import typing as t
 
+from ..database.postgresql_login import Login, driver, told
 from ..errors import SlipwayError
 from ..system import System
 from . import postgresql_directory, postgresql_facts
 from .engine import Engine, Facts, Scratch, Snapshot, Source
 from .pipeline import Chunks, Program, flow
-from .postgresql_login import Login, driver, told
 from .scratch_place import place
 from .tools import Host, Tools
 

@@ -21,8 +21,8 @@ from .engine import Facts, taken
 from .pipeline import Chunks
 
 if t.TYPE_CHECKING:
+    from ..database.postgresql_login import Login
     from .postgresql import PostgreSQL
-    from .postgresql_login import Login
 
 TRIES = 20  # times that connections are ended: a program may come back at once
 PAUSE = 0.1  # seconds between them

@@ -13,10 +13,10 @@ import contextlib
 import os
 import typing as t
 
+from ..database.postgresql_login import Login
 from . import postgresql_directory, postgresql_facts
 from .engine import Facts, Scratch
 from .pipeline import Chunks
-from .postgresql_login import Login
 from .scratch_place import place
 from .scratch_server import SOCKETS, ScratchServer
 

@@ -121,6 +121,10 @@ class Database(abc.ABC):
     def facts(self) -> dict[str, str]:
         """C(user) and C(database)."""
 
+    def major(self) -> int:
+        """Major version of the server, where it decides what a transaction can hold; else 0."""
+        return 0
+
     def clear_the_way(self, statement: str) -> None:  # noqa: B027  # most have nothing to clear
         """Take away what an earlier try of this statement has left; nothing by default."""
 

@@ -87,6 +87,7 @@ class PostgreSQL(Database):
     def _acquire(self, other: t.Any, wait: float) -> int:
         number, began, pause = self.number(), self.system.monotonic(), POLL[0]
         with contextlib.closing(other.cursor()) as cursor:
+            self._expect_direct(cursor)
             while True:
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", (number,))
                 if cursor.fetchone()[0]:
@@ -96,6 +97,23 @@ class PostgreSQL(Database):
                     raise self._held(cursor, number, wait)
                 self.system.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311  # no secret
                 pause = min(pause * 2, POLL[1])
+
+    def _expect_direct(self, cursor: t.Any) -> None:
+        """Two connections that are open at once have a process each, unless something between lends out the same one in turn.
+
+        :raises SlipwayError: C(pooled).
+        """
+        cursor.execute("SELECT pg_backend_pid()")
+        theirs, ours = cursor.fetchone()[0], self.run("SELECT pg_backend_pid()")[0][0]
+        if theirs == ours:
+            raise SlipwayError(
+                "reaches the server by way of a pooler that lends out connections for a transaction each",
+                obj=self.facts()["database"],
+                actual=f"two connections, both of process {ours}",
+                wanted="a process for each",
+                remedy="Name the server itself with admin_url: a lock of a session, and SET, mean nothing behind a pooler.",
+                cause="pooled",
+            )
 
     def _held(self, cursor: t.Any, number: int, wait: float) -> SlipwayError:
         cursor.execute(
@@ -150,6 +168,9 @@ class PostgreSQL(Database):
     def facts(self) -> dict[str, str]:
         user, database = self.run("SELECT current_user, current_database()")[0]
         return {"user": str(user), "database": str(database)}
+
+    def major(self) -> int:
+        return int(self.link.server_version) // 10000
 
     def clear_the_way(self, statement: str) -> None:
         """Of an index that did not end well, or C(IF NOT EXISTS) would be content with it (PostgreSQL manual, "CREATE INDEX",

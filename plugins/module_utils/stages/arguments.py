@@ -282,3 +282,44 @@ BACKUP_SCHEDULE = Arguments(
     },
     required_if=[("state", "present", ("backup",))],
 )
+
+MIGRATION_RUNNER = Arguments(
+    options={
+        "state": {
+            "type": "str",
+            "choices": ["latest", "target", "status", "undone", "baselined", "repaired"],
+            "default": "latest",
+        },
+        "tool": {"type": "str", "choices": ["sql"], "default": "sql"},
+        "engine": {"type": "str", "choices": ["postgresql", "mysql", "mariadb", "sqlite"], "default": "postgresql"},
+        "url": {"type": "str", "no_log": True},
+        "locations": {"type": "list", "elements": "path", "required": True},
+        "target": {"type": "str"},
+        "phase": {"type": "str", "choices": ["expand", "contract", "all"], "default": "all"},
+        "out_of_order": {"type": "bool", "default": False},
+        "compatible": {"type": "list", "elements": "str", "default": []},
+        "schema": {"type": "str"},
+        "table": {"type": "str", "default": "flyway_schema_history"},
+        "encoding": {"type": "str", "default": "UTF-8"},
+        "placeholders": {"type": "dict", "default": {}},
+        "placeholder_prefix": {"type": "str"},
+        "placeholder_suffix": {"type": "str"},
+        "lock_wait": {"type": "float", "default": 60},
+        "lock_timeout": {"type": "float", "default": 1},
+        "retry": {"type": "float", "default": 60},
+        "statement_timeout": {"type": "float", "default": 0},
+        "timeout": {"type": "float", "default": 0},
+        "platform": {"type": "str"},
+        "environment": {"type": "str"},
+        "root": PLATFORM["root"],
+        "release": {
+            "type": "dict",
+            "options": {
+                **RELEASE,
+                "stage": {"type": "str", "default": "migrate"},
+                "deadline": {"type": "float", "required": True},
+            },
+        },
+    },
+    required_if=[("state", "target", ("target",))],
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..backup import factory
+from ..database.secrets import MYSQL
 from ..errors import SlipwayError
 from ..state.machine import Machine
 
@@ -35,7 +35,7 @@ def resolved(params: Params, machine: Machine | None) -> Params:
     if not note:
         return params
     point = (note.get("restore_point") or {}).get("name")
-    logged = params["engine"] in factory.MYSQL  # a dump leads there, with the logs after it
+    logged = params["engine"] in MYSQL  # a dump leads there, with the logs after it
     if params["state"] == "restored" and point and not params["into_dir"] and not logged:
         raise SlipwayError(
             "leant on a physical backup and has no dump of its own",

@@ -18,6 +18,7 @@ from ..backup.keeper import Keeper, Order, Outcome
 from ..backup.model import Backup
 from ..backup.progress import Progress, path_of
 from ..backup.retention import Policy
+from ..database.secrets import MYSQL, secrets_of
 from ..errors import SlipwayError
 from ..masking import mask_all
 from ..state.machine import Machine, ReleaseToken
@@ -48,7 +49,7 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
         said = error.result()
     except Exception as error:  # whatever it is, it may quote the connection string
         said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
-    return {"failed": True, **mask_all(said, factory.secrets_of(params["engine"], url))}
+    return {"failed": True, **mask_all(said, secrets_of(params["engine"], url))}
 
 
 def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
@@ -191,7 +192,7 @@ def remembered(keeper: Keeper | Either, params: Params, url: str, system: System
     try:
         yield
     except SlipwayError as error:
-        problem = mask_all(error.message, factory.secrets_of(params["engine"], url))
+        problem = mask_all(error.message, secrets_of(params["engine"], url))
         raise
     finally:
         if params["state"] in ("present", "verified"):
@@ -239,7 +240,7 @@ def into_directory(keeper: Keeper | Either, params: Params, *, check: bool) -> O
 
 def moment(params: Params) -> Moment | None:
     """Up to when binary logs lead on from a dump; None for the dump alone."""
-    if params["engine"] not in factory.MYSQL:
+    if params["engine"] not in MYSQL:
         return None
     from ..backup.binlog_restore import Moment
 

@@ -34,6 +34,10 @@ def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.
         from .database_backup import perform as back_up
 
         return back_up
+    if module == "migration_runner":
+        from .migration_runner import perform as migrate
+
+        return migrate
     from .traffic_switch import perform as switch
 
     return switch

@@ -9,7 +9,7 @@ import contextlib
 import typing as t
 
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import mysql_facts
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_login import rows
+from ansible_collections.slipway.deploy.plugins.module_utils.database.mysql_login import rows
 
 from .conftest import Server
 from .target import Target

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import subprocess
 
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_login import Login
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.tools import Host
+from ansible_collections.slipway.deploy.plugins.module_utils.database.mysql_login import Login
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from hypothesis import example, given, settings
 from hypothesis import strategies as some

@@ -13,8 +13,8 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_login import Login
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.tools import Host
+from ansible_collections.slipway.deploy.plugins.module_utils.database.mysql_login import Login
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 

@@ -10,9 +10,10 @@ import urllib.parse
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import factory, mysql, mysql_facts, mysql_restore
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_login import Login, quoted
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.mysql_objects import unqualified
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.tools import Host
+from ansible_collections.slipway.deploy.plugins.module_utils.database.mysql_login import Login, quoted
+from ansible_collections.slipway.deploy.plugins.module_utils.database.secrets import secrets_of
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
@@ -113,7 +114,7 @@ def test_each_name_chooses_an_engine_that_says_it(name, kind):
 @given(WORD)
 def test_no_form_of_the_password_is_told(password):
     url = f"mysql://u:{encoded(password)}@h/d"
-    assert {url, encoded(password), password} <= factory.secrets_of("mariadb", url)
+    assert {url, encoded(password), password} <= secrets_of("mariadb", url)
 
 
 # --- names, programs

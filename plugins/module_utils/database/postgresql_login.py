@@ -74,14 +74,23 @@ class Login:
 
         :raises SlipwayError: C(unreachable) or C(login).
         """
-        options = f"{self.public.get('options', '')} {UNTIMED}".strip()
-        try:
-            usual = {"connect_timeout": CONNECT, "application_name": "slipway"}
-            link = self._driver.connect(**{**usual, **self._given, **ENCODING, "options": options})
-        except self._driver.OperationalError as error:
-            raise _connect_error(str(error), self.where) from None
+        link = self._opened(options=f"{self.public.get('options', '')} {UNTIMED}".strip())
         link.set_session(isolation_level="REPEATABLE READ", readonly=True)
         return link
+
+    def open(self) -> t.Any:
+        """A connection as the server and the connection string make it.
+
+        :raises SlipwayError: C(unreachable) or C(login).
+        """
+        return self._opened()
+
+    def _opened(self, **given: str) -> t.Any:
+        usual = {"connect_timeout": CONNECT, "application_name": "slipway"}
+        try:
+            return self._driver.connect(**{**usual, **self._given, **ENCODING, **given})
+        except self._driver.OperationalError as error:
+            raise _connect_error(str(error), self.where) from None
 
     @property
     def for_programs(self) -> str:

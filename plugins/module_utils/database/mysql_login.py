@@ -90,10 +90,17 @@ class Login:
         return {"host": "local socket" if self.socket else self.host, "database": self.database}
 
     def connect(self) -> t.Any:
-        """A connection on which each statement stands alone.
+        """A connection on which each statement stands alone, and which is the same whatever the server is set to.
 
         :raises SlipwayError: C(unreachable), C(login), C(no_such_database), C(driver_missing).
         """
+        return self._opened(init_command=_SESSION)
+
+    def open(self) -> t.Any:
+        """A connection on which each statement stands alone, as the server is set. Raises as RV(connect)."""
+        return self._opened()
+
+    def _opened(self, **settings: str) -> t.Any:
         driver = _driver()
         given = {"unix_socket": self.socket} if self.socket else {"host": self.host, "port": self.port}
         obj = f"{self.database or 'the server'} on {self.where['host']}"
@@ -105,9 +112,9 @@ class Login:
                 charset="utf8mb4",
                 autocommit=True,
                 connect_timeout=CONNECT,
-                init_command=_SESSION,
                 ssl=self._ssl(),
                 **given,
+                **settings,
             )
         except driver.err.Error as error:
             raise _connect_error(error, obj) from None
