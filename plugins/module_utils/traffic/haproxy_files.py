@@ -20,7 +20,7 @@ from .processes import Processes, listen_taken, overlaps
 from .structure import owner as owner_of
 
 RELOAD_SECONDS = 10.0
-LOST_SECONDS = 2.0  # without a new worker: the reload was lost
+LOST_SECONDS = 2.0  # without what was asked for: the reload was lost
 COMMAND_SECONDS = 30.0
 POLL = 0.05
 
@@ -186,25 +186,25 @@ class Files:
 
     def _reload_and_confirm(self, traffic: Traffic, weights: Weights, old_pid: str) -> None:
         done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
-        asked = self._system.monotonic()
+        asked, asked_of, seen = self._system.monotonic(), old_pid, ""
         deadline = asked + RELOAD_SECONDS
         variable, generation = config.variable(self._platform, self._environment), config.generation(traffic)
         wanted = {server.key: weights.get(server.key, 0) for server in traffic.servers()}
-        again, seen = False, ""
         while not done.rc:
             with contextlib.suppress(SlipwayError):
                 pid = self._socket.info(patience=0.0).get("Pid", "")
                 runs = self._socket.variable(variable, patience=0.0)
-                new = pid not in ("", old_pid)
                 loaded = self._loaded()
                 seen = f"worker {pid or '?'} (before: {old_pid or '?'}), structure {runs or '?'}, weights {loaded}"
-                if new and runs == generation and loaded == wanted:
+                if pid not in ("", old_pid) and runs == generation and loaded == wanted:
                     return
-                # HAProxy loses a reload while one that a killed run or a person asked for begins. That one's worker has come
-                # meanwhile, or had come already when the old one was looked for.
-                lost = runs != generation if new else self._system.monotonic() - asked > LOST_SECONDS
-                if lost and not again:
-                    done, again = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS), True
+                # HAProxy loses a reload while one that a killed run or a person asked for begins: from the fork of that
+                # one's worker, which answers here already, until its master listens to signals again. On a busy machine
+                # that can take so long that the next one is lost as well.
+                foreign = pid not in ("", asked_of) and runs != generation
+                if foreign or self._system.monotonic() - asked > LOST_SECONDS:
+                    done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
+                    asked, asked_of = self._system.monotonic(), pid
             if self._system.monotonic() >= deadline:
                 break
             self._system.sleep(POLL)

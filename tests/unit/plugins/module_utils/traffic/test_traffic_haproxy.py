@@ -267,6 +267,16 @@ def test_a_reload_that_is_lost_just_after_another_is_asked_for_again(world: Worl
     assert world.system.commands == ["check", "reload", "reload"]
 
 
+def test_a_reload_that_is_lost_twice_is_asked_for_a_third_time(world: World) -> None:
+    """A killed run's worker answers before its master listens again, and a busy machine keeps that master waiting."""
+    world.live(BLUE)
+    old = world.file.read_text()
+    loads = iter([lambda: world.socket.load(old), lambda: None, lambda: world.socket.load(world.file.read_text())])
+    world.system.on_reload = lambda: next(loads)()
+    world.run(traffic(listen=81))
+    assert world.system.commands == ["check", "reload", "reload", "reload"]
+
+
 def test_a_new_service_of_a_known_platform_gets_the_share_of_the_live_side(world: World) -> None:
     world.live({"blue": 95, "green": 5})
     plan = world.run(with_other(weights={"blue": 0, "green": 100}), shift=False)
