@@ -277,7 +277,8 @@ class Keeper:
         return Backup(manifest)
 
     def _prove(self, backup: Backup, by: str) -> Backup:
-        proven = self._prover.prove(backup, by)
+        with self._clearing.writing(backup.manifest.id):
+            proven = self._prover.prove(backup, by)
         took = f": restored in {proven.restore_seconds:.1f} s" if by == "restore" else ""
         self._say(f"{backup.manifest.id} is good, by {by}{took}")
         return proven
