@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
+import tempfile
 import typing as t
 
 import pytest
@@ -103,10 +105,9 @@ class Both(t.NamedTuple):
 
 
 @pytest.fixture(name="both", scope="module")
-def _both(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Both]:
-    place = tmp_path_factory.mktemp("flyway")
-    for path in (place, *place.parents[:2]):
-        path.chmod(0o755)  # the server is another user
+def _both() -> t.Iterator[Both]:
+    place = pathlib.Path(tempfile.mkdtemp(prefix="slipway-pg-"))
+    place.chmod(0o755)  # the server is another user
     location = corpus.lay("postgresql", place / "sql")
     (place / "server").mkdir()
     server = Server(place / "server", free_port())
@@ -121,6 +122,7 @@ def _both(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Both]:
         yield Both(server, files)
     finally:
         server.stop()
+        shutil.rmtree(place)
 
 
 def flyway(server: Server, location: pathlib.Path) -> None:
