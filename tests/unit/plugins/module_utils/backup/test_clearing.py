@@ -182,6 +182,34 @@ class Uploads(Store):
         return found
 
 
+class Half(LocalStore):
+    """Goes down while the first proof is written, and keeps half of it."""
+
+    down, half = True, ()
+
+    def put(self, key, chunks):
+        if "proof-" in key and self.down:
+            self.down, self.half = False, (Leftover(key),)
+            raise SlipwayError("did not answer", obj=key, cause="store_unreachable")
+        super().put(key, chunks)
+
+    def leftovers(self, *, remove, which):
+        found = [one.key for one in self.half if which(one)]
+        self.half = tuple(one for one in self.half if one.key not in found)
+        return found
+
+
+def test_half_of_a_proof_is_cleared_up_by_the_next_run(tmp_path):
+    clock = Clock()
+    store = Half(str(tmp_path / "store"), clock)
+    keeper = Keeper(FakeEngine(), store, PLAIN, clock, notes=str(tmp_path / "notes" / "shop"))
+    with pytest.raises(SlipwayError):
+        keeper.present(order())
+    (half,) = store.half
+    assert f"removed {half.key}, which a killed backup left" in keeper.present(order()).actions
+    assert store.half == ()
+
+
 NOW = Clock.now  # 2023-11-14 22:13:20
 NEW, OLD = "20231114T221000Z-aaaaaa.dump", "20231101T000000Z-bbbbbb.dump"
 
