@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 RUN := .venv-test/bin
 # Every lab that a target here makes.
-LABS := lab acceptance bench molecule
+LABS := lab acceptance bench molecule-1 molecule-2 molecule-3 molecule-4
 ANY = $(firstword $(wildcard .venv-run/bin .venv-test/bin))
 export PYTHONPATH := $(CURDIR)/.cache/collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
@@ -25,6 +25,7 @@ demo: ## Release, refuse and roll back the example shop on three lab machines, u
 	@tools/bootstrap.sh venv run requirements/run.txt requirements/load.txt
 	@PATH="$(CURDIR)/.venv-run/bin:$$PATH" .venv-run/bin/python -m tests.demo
 
+test: export SLIPWAY_SHARE ?= 30
 test: unit local packaging molecule acceptance ## Everything that proves a guarantee, fast tests first
 
 unit: environment ## Unit tests (seconds)

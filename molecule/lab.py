@@ -20,7 +20,7 @@ def up(scenario: str) -> None:
     wanted: dict[str, t.Any] = yaml.safe_load(
         (Path(__file__).parent / scenario / "lab.yml").read_text(encoding="utf-8")
     )
-    lab = Lab("molecule")
+    lab = Lab()
     lab.create(sorted({name for members in wanted["groups"].values() for name in members}), wanted["image"])
     variables = dict(wanted.get("variables", {}))
     if "versions" in wanted:

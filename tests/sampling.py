@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import time
@@ -13,7 +14,8 @@ import pytest
 
 SEED = os.environ.get("SEED") or time.strftime("%j")
 SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
-SIZE = "the matrices whole (soak)" if SOAK else "a sample of the matrices"
+SHARE = int(os.environ.get("SLIPWAY_SHARE") or 100)  # percent of each sample: `make test` draws fewer than CI
+SIZE = "the matrices whole (soak)" if SOAK else f"a sample of the matrices ({SHARE} %)"
 MARK = "sample(count, of=''): of the tests of a file with this mark, or with the same name after it, so many drawn by SEED run"
 
 
@@ -28,12 +30,17 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
         if mark is not None:
             name = f"{item.path.name}{mark.kwargs.get('of', '')}"
             matrices.setdefault(name, []).append(item)
-            counts[name] = mark.args[0]
+            counts[name] = few(mark.args[0])
     left_out: set[pytest.Item] = set()
     for name, tests in matrices.items():
         left_out |= set(tests) - set(random.Random(f"{SEED} {name}").sample(tests, min(counts[name], len(tests))))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
+
+
+def few(count: int) -> int:
+    """How many of so many are drawn, at least one."""
+    return max(1, math.ceil(count * SHARE / 100))
 
 
 def drawn(name: str) -> random.Random:

@@ -82,6 +82,7 @@ def test_without_a_proven_backup_nothing_is_released_until_it_is_waived_aloud(si
         assert [note["why"] for note in notes(site, machine, release, "backup_waived")] == [REASON]
 
 
+@pytest.mark.sample(5, of="restores")
 def test_the_playbooks_take_list_and_restore_backups(site: Fleet) -> None:
     site.write_variables(slipway_database=database(site))
     check.succeeded(site.play("slipway.deploy.backup"))
@@ -115,6 +116,7 @@ def mark(fleet: Fleet) -> None:
     on(fleet, *become, "psql", "-XAtc", table, "shop")
 
 
+@pytest.mark.sample(5, of="restores")
 def test_the_live_database_is_replaced_while_the_services_are_stopped(site: Fleet) -> None:
     site.write_variables(slipway_database=database(site))
     sql(site, "ALTER ROLE shop CREATEDB")
@@ -139,6 +141,7 @@ def test_the_live_database_is_replaced_while_the_services_are_stopped(site: Flee
     assert "restored" in status.said
 
 
+@pytest.mark.sample(5, of="restores")
 @pytest.mark.parametrize("stage", ["pause", "restore"])
 def test_a_restore_that_is_killed_is_finished_by_the_next_deployment(site: Fleet, stage: str) -> None:
     point = interruption.Point(stage, "end")
@@ -151,6 +154,7 @@ def test_a_restore_that_is_killed_is_finished_by_the_next_deployment(site: Fleet
     check.all_on(site, "1.1.0")
 
 
+@pytest.mark.sample(5, of="restores")
 def test_timers_of_systemd_back_up_and_drill_and_status_reads_how_fresh_that_is(site: Fleet) -> None:
     textfiles = "/srv/textfiles"
     on(site, "mkdir", "-p", textfiles)

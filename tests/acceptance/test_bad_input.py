@@ -112,6 +112,7 @@ def test_everything_that_machines_lack_is_said_at_once(live: Fleet) -> None:
     check.all_on(live, "1.0.0")
 
 
+@pytest.mark.sample(2, of="sockets")
 def test_a_user_who_may_not_talk_to_docker_or_the_proxy_is_told_so(live: Fleet) -> None:
     """Without become: the engine's and the proxy's sockets refuse, and that is said with the remedy."""
     live.write_inventory(user="deploy", variables={"ansible_become": False})
@@ -122,6 +123,7 @@ def test_a_user_who_may_not_talk_to_docker_or_the_proxy_is_told_so(live: Fleet) 
     check.untouched(before, live.snapshot())
 
 
+@pytest.mark.sample(2, of="sockets")
 def test_a_stats_socket_that_allows_no_changes_is_named(live: Fleet) -> None:
     """A socket of the user's own at the same path, of a lower level, would let every weight be read and none be set."""
     file = "/etc/haproxy/slipway.d/00-slipway.cfg"

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from . import check
 from .fleet import Fleet
 from .machines import secret
 from .settings import services
+
+pytestmark = pytest.mark.sample(2)
 
 
 def test_a_preview_of_a_platform_that_is_not_there_yet_touches_nothing(fleet: Fleet) -> None:

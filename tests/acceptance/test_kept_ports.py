@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from . import machines
 from .fleet import Fleet
+
+pytestmark = pytest.mark.sample(3)
 
 FREE = "systemctl start slipway-docker-ports"
 # What the engine leaves there: a proxy for a container that is gone. It tells its parent by descriptor 3 that it is ready.

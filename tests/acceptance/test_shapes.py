@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from tests.lab import Lab
 from tests.lab.load import LoadRun
 
 from . import check
 from .conftest import MakeFleet
 from .settings import services
+
+pytestmark = pytest.mark.sample(3)
 
 
 def test_one_machine_that_is_everything(lab: Lab, make_fleet: MakeFleet) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from tests.lab.load import LoadRun, Profile, RequestSpec
 
 from . import check
@@ -17,6 +19,8 @@ BOTH = [{"path": "/api", "service": "backend"}, {"path": "/", "service": "fronte
 ALONE = [{"path": "/", "service": "backend"}]
 API = Profile(requests=(RequestSpec("api", path="/api/slow?ms=20"),), connections=4)
 BROKEN = "1.3.0"
+
+pytestmark = pytest.mark.sample(2)
 
 
 def without_frontend(**backend: t.Any) -> dict[str, t.Any]:

@@ -22,6 +22,9 @@ from .fleet import Fleet
 from .interruption import Point, cut
 
 ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.sample(5)
+
 OTHER = {"1.0.0": "1.1.0", "1.1.0": "1.0.0"}
 
 

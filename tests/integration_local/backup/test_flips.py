@@ -41,7 +41,7 @@ def draw(request: pytest.FixtureRequest) -> random.Random:
 
 
 def some(many: range, count: int, draw: random.Random) -> list[int]:
-    return list(many) if sampling.SOAK else sorted(draw.sample(many, min(count, len(many))))
+    return list(many) if sampling.SOAK else sorted(draw.sample(many, min(sampling.few(count), len(many))))
 
 
 def expect_found(site: Site, made: model.Backup, by: str, what: object) -> None:

@@ -18,6 +18,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.container.observe i
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
+pytestmark = pytest.mark.sample(24)
+
 STATES = ("prepared", "decided", "settled")
 
 

@@ -25,6 +25,8 @@ from .conftest import PART, Server
 from .proxy import Fault
 from .test_store import SENDS
 
+pytestmark = pytest.mark.sample(21)
+
 
 @pytest.fixture
 def database(tmp_path: pathlib.Path) -> pathlib.Path:
