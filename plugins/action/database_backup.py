@@ -18,7 +18,7 @@ from ansible_collections.slipway.deploy.plugins.plugin_utils.progress import Wat
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_database_url
 
-# What asks no database, unless it is about a physical backup: the secret stays where it is.
+# What asks no database, unless it is about a physical backup or a snapshot: the secret stays where it is.
 WITHOUT_DATABASE = ("reached", "verified")
 
 display = Display()
@@ -32,7 +32,7 @@ class ActionModule(StageAction):
 
     def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         url = str(args.get("url") or "")
-        if not url and (args.get("state") not in WITHOUT_DATABASE or args.get("physical")):
+        if not url and (args.get("state") not in WITHOUT_DATABASE or args.get("physical") or args.get("snapshot")):
             url = read_database_url(variables, self._templar)
         return {**args, "url": base64.b64encode(url.encode()).decode()} if url else args
 

@@ -22,9 +22,13 @@ description:
   - The retention can never delete the last verified backup, nor one whose manifest is damaged or lost.
   - With O(physical), backups of a whole PostgreSQL cluster are taken by pgBackRest, whose stanza, archive and retention are its
     own. They are proven by restoring them up to a restore point made now, as a throw-away cluster.
+  - With O(snapshot), the storage makes snapshots of the whole cluster. They are proven by a throw-away server on a clone.
   - Runs on the machine that the task runs on, which needs the programs of the database, C(zstd) or C(gzip) as
     O(compression) says, C(age) for O(encryption), and the Python package C(psycopg2) for PostgreSQL, C(PyMySQL)
     for MySQL and MariaDB.
+extends_documentation_fragment:
+  - slipway.deploy.backups.whole_clusters
+  - slipway.deploy.backups.stored
 options:
   state:
     description:
@@ -35,7 +39,8 @@ options:
         only when the copy is whole and was compared with what was backed up. The live database goes on until the copy is
         ready; then connections are ended, sequences advanced past the live ones, and both names change at once. The replaced
         database stays under another name. Those of MySQL and MariaDB change places by their tables.
-      - V(restored) with O(into_dir) brings a whole cluster back to a moment, in a directory of its own; see O(physical).
+      - V(restored) with O(into_dir) brings a whole cluster back to a moment, in a directory of its own; see O(physical) and
+        O(snapshot).
       - V(recovered) opens a live database again that a restore had closed to connections before it was cut off.
       - V(reached) sees that backups can be proven on this machine, by leaving RV(mark) in O(store), for a machine that takes them.
       - V(listed) only reads.
@@ -63,90 +68,25 @@ options:
   url:
     description:
       - Required wherever the database is asked, which is everywhere but in O(state=reached), and in O(state=verified) without
-        O(physical). There it is not even sent. Without it C(slipway_database.url) of the site is used.
+        O(physical) and O(snapshot). There it is not even sent. Without it C(slipway_database.url) of the site is used.
       - Connection string, for PostgreSQL as C(postgresql://user:password@host:5432/database) or as keywords; for MySQL
         and MariaDB as C(mysql://user:password@host:3306/database), whose query may have C(socket), C(ssl-ca), C(ssl-cert),
         C(ssl-key), C(ssl-verify-server-cert) and C(ssl); for SQLite the path of its file, which C(sqlite:///) may precede.
       - The password is handed to the programs in a file that only this user can read, never on a command line.
     type: str
-  physical:
-    description:
-      - Backups of a whole PostgreSQL cluster by pgBackRest 2.45 or newer, which is run as the user C(postgres) where this is
-        root. Which stay is a matter of its own retention, and O(retention), O(compression), O(encryption) and O(pinned) are
-        for dumps only.
-      - For O(verify=read) its own C(verify) must find the backup and those it stands on valid, and no file of the WAL may be
-        missing that was archived since the newest one.
-      - For O(verify=restore) a restore point is made, which needs a superuser or the right to call C(pg_create_restore_point)
-        and C(pg_switch_wal). The cluster is restored below O(scratch_dir) up to that point and started. What the database of
-        O(url) had before and after the point alike must be in the copy exactly so; what changed between is read to its end, and
-        named.
-    type: dict
-    suboptions:
-      stanza:
-        description: The stanza. It is never created or changed.
-        type: str
-        required: true
-      config:
-        description: pgBackRest's configuration file; its own default.
-        type: path
-      repo:
-        description: Number of the repository; its own choice.
-        type: int
-      type:
-        description: What is taken; its own default is V(incr), and V(full) where there is no full one.
-        type: str
-        choices: [full, diff, incr]
-      archive_timeout:
-        description: Seconds that a file of the WAL may take into the archive.
-        type: float
-        default: 60
   method:
     description:
       - What a backup is, where there are others than dumps. V(auto) takes a dump in a release while that and its restore fit
-        into O(in_release_max). Beyond that it is V(physical) with O(physical), and V(incremental) with MySQL and MariaDB where
-        the newest dump has a place in a binary log of rows.
+        into O(in_release_max). Beyond that it is V(physical) with O(physical), V(snapshot) with O(snapshot), and V(incremental)
+        with MySQL and MariaDB where the newest dump has a place in a binary log of rows.
       - A physical backup is never taken in a release. It leans on the newest one that was restored and is not older than
-        O(scheduled_max_age), and makes RV(restore_point).
+        O(scheduled_max_age), and makes RV(restore_point). So does V(snapshot), whose restore point is another snapshot.
       - V(incremental) leans on the newest dump that was restored and is not older than O(scheduled_max_age), copies every
         binary log since into O(store), and makes RV(restore_point). It needs C(binlog_format=ROW) and the rights
         C(REPLICATION SLAVE), C(BINLOG MONITOR) (MySQL C(REPLICATION CLIENT)) and C(RELOAD). The logs go with their dump.
     type: str
-    choices: [auto, logical, physical, incremental]
+    choices: [auto, logical, physical, snapshot, incremental]
     default: auto
-  store:
-    description: Where the backups are kept. Required, unless O(physical) is all there is.
-    type: dict
-    suboptions:
-      kind:
-        description:
-          - V(local) is a directory of the machine; V(s3) Amazon S3 or a compatible store; V(gcs) Google Cloud Storage;
-            V(azure) Azure Blob Storage.
-          - All but V(local) need the vendor's SDK on the machine (C(boto3); C(google-cloud-storage);
-            C(azure-storage-blob) and C(azure-identity)), which finds credentials by its own chain.
-        type: str
-        choices: [local, s3, gcs, azure]
-        default: local
-      path:
-        description: The directory of V(local), which cannot do without.
-        type: path
-      bucket:
-        description: The bucket, or the container of V(azure). All but V(local) need it, and none makes it.
-        type: str
-      prefix:
-        description: What the names of all objects begin with there.
-        type: str
-      endpoint:
-        description:
-          - URL of a store that is compatible with V(s3); of an account of V(azure), such as
-            V(https://ACCOUNT.blob.core.windows.net), unless the environment has C(AZURE_STORAGE_CONNECTION_STRING); of
-            another server for V(gcs), which is asked without credentials.
-        type: str
-      region:
-        description: Of V(s3); by default that of the profile or the environment.
-        type: str
-      profile:
-        description: Of V(s3), in the shared configuration files.
-        type: str
   id:
     description:
       - A backup, by the id that RV(backups) tells; V(latest) for O(state=verified) and O(state=restored) is the newest.
@@ -159,6 +99,7 @@ options:
     description:
       - With O(state=restored) and O(physical), the data directory to make for a cluster of its own. It is started once, on a
         socket of its own, to see that it comes up, and left stopped; it archives no WAL.
+      - With O(snapshot), where the clone is made that stays.
       - The live cluster is not touched, and need not run.
     type: path
   target_time:
@@ -169,7 +110,8 @@ options:
     type: str
   target_name:
     description:
-      - With O(into_dir), and with MySQL and MariaDB, the name of a restore point, such as that of RV(restore_point).
+      - With O(into_dir), and with MySQL and MariaDB, the name of a restore point, such as that of RV(restore_point). That of a
+        snapshot is its id.
     type: str
   target_lsn:
     description: With O(into_dir), a place in the WAL.
@@ -195,76 +137,6 @@ options:
     description: Seconds. A backup, or a proof, not older than this makes another one needless. By default none is.
     type: float
     default: 0
-  format:
-    description:
-      - Of new dumps of PostgreSQL. V(directory) is written by several connections at once, and restored so. How a backup is
-        to be read, it says itself, so backups of both formats can stand side by side.
-      - V(directory) needs room in O(scratch_dir) for the dump, which is neither compressed nor encrypted there, before it is
-        stored, and again beside the copy while it is restored.
-    type: str
-    choices: [custom, directory]
-    default: custom
-  jobs:
-    description:
-      - Connections that write a dump with O(format=directory), and that restore such a backup. By default as many as there
-        are processors, at most 8. One more is open meanwhile.
-    type: int
-  compression:
-    description: How new backups are compressed.
-    type: dict
-    suboptions:
-      method:
-        description: The program.
-        type: str
-        choices: [zstd, gzip, none]
-        default: zstd
-      level:
-        description: Its level, on its own scale; its own default.
-        type: int
-      threads:
-        description: Threads of zstd; by default as many as there are processors.
-        type: int
-  encryption:
-    description: Encryption of new backups by age.
-    type: dict
-    suboptions:
-      recipients:
-        description: Public keys, each of whose owners can decrypt.
-        type: list
-        elements: str
-        default: []
-      identity:
-        description: File with a private key on the machine, which O(verify=read) and O(verify=restore) need.
-        type: path
-  retention:
-    description:
-      - Which backups stay. Each that any of these keeps; all when nothing is set.
-      - Backups that were found to be bad take no other one's place.
-    type: dict
-    suboptions:
-      last:
-        description: The newest so many.
-        type: int
-      days:
-        description: Those younger than so many days.
-        type: float
-      daily:
-        description: The newest of each of the last so many days that have one (UTC).
-        type: int
-      weekly:
-        description: The same by weeks (ISO 8601).
-        type: int
-      monthly:
-        description: The same by months.
-        type: int
-      yearly:
-        description: The same by years.
-        type: int
-  pinned:
-    description: Ids of backups that stay whatever the retention says.
-    type: list
-    elements: str
-    default: []
   bin_dir:
     description:
       - Directory of the database's programs. By default those of the oldest version on the machine that is not older than
@@ -444,6 +316,20 @@ EXAMPLES = r"""
     url: "{{ vault_database_url }}"
     physical: {stanza: shop}
 
+- name: A snapshot that was proven, where a dump would take too long
+  slipway.deploy.database_backup:
+    name: shop
+    url: "{{ vault_database_url }}"
+    store: {path: /var/backups/slipway}
+    method: snapshot
+    snapshot:
+      create: [zfs, snapshot, "tank/pg@{name}"]
+      clone: [zfs, clone, -o, "mountpoint={path}", "tank/pg@{name}", "tank/{name}"]
+      unclone: [zfs, destroy, "tank/{name}"]
+      remove: [zfs, destroy, "tank/pg@{name}"]
+      list: [zfs, list, -H, -t, snapshot, -o, name, -r, tank/pg]
+      data: main
+
 - name: What is there
   slipway.deploy.database_backup:
     state: listed
@@ -506,7 +392,7 @@ table:
   elements: str
   sample: ["20261124T031500Z-0a1b2c  5.2 h old  8.7 MiB  restored in 4.2 s"]
 restore_point:
-  description: What a release that leans on a physical backup, or on binary logs after a dump, can be undone to.
+  description: What a release that leans on a physical backup, a snapshot, or binary logs after a dump, can be undone to.
   returned: with O(release) or O(in_release_max), where one of those is leaned on
   type: dict
   sample:

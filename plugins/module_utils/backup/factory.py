@@ -19,11 +19,15 @@ if t.TYPE_CHECKING:
     from .incremental import Incremental
     from .keeper import Keeper
     from .physical import PhysicalKeeper
+    from .postgresql import PostgreSQL
     from .progress import Progress
+    from .snapshot import SnapshotKeeper
     from .tools import Tools
 
 STATE = "backups"  # below the root: locks, and what a killed run leaves to put back
 
+# What each method beyond dumps needs.
+METHODS = "physical and snapshot need what is called so in slipway_database.backup, incremental MySQL or MariaDB."
 NOWHERE = "mysql://nowhere/nothing"  # of an engine that restores dumps where nobody knows the database
 
 Options = t.Mapping[str, t.Any]
@@ -86,19 +90,8 @@ def physical(params: Options, url: str, system: System, progress: Progress) -> P
     from .pgbackrest import Order, PgBackRest
     from .physical import PhysicalKeeper
     from .physical_records import Records
-    from .postgresql import PostgreSQL
 
-    if params["run_in"]:  # pgBackRest is on the machine, and so are the server's programs that it restores for
-        params = {**params, "run_in": None, "bin_dir": None}
-    given, live = params["physical"], engine(params, url, system)
-    if not isinstance(live, PostgreSQL):
-        raise SlipwayError(
-            "is for PostgreSQL only",
-            obj="physical",
-            actual=params["engine"],
-            remedy="Leave it out.",
-            cause="bad_input",
-        )
+    given, live = params["physical"], _whole_cluster(params, url, system, progress, "physical")
     order = Order(
         given["stanza"],
         given.get("config") or "",
@@ -108,19 +101,63 @@ def physical(params: Options, url: str, system: System, progress: Progress) -> P
     )
     records = Records(os.path.join(params["root"], STATE, f"{params['name']}.physical"), system)
     release = (params["release"] or {}).get("id") or ""
-    live.progress = progress
     return PhysicalKeeper(live, PgBackRest(order, system, progress), records, system, release=release)
+
+
+def snapshots(params: Options, url: str, system: System, progress: Progress) -> SnapshotKeeper:
+    """The snapshots that O(snapshot) names; what is known of them is beside the dumps."""
+    from .snapshot import SnapshotKeeper
+    from .snapshot_clone import Undone
+    from .snapshot_commands import Commands, Storage
+
+    live = _whole_cluster(params, url, system, progress, "snapshot")
+    commands = Commands(**{name: value for name, value in params["snapshot"].items() if value is not None})
+    known = store({**params, "name": f"{params['name']}.snapshots"}, system)
+    undone = Undone(os.path.join(params["root"], STATE, f"{params['name']}.snapshot.json"), system)
+    return SnapshotKeeper(live, Storage(commands, params["name"], system), known, undone, system)
+
+
+def _whole_cluster(params: Options, url: str, system: System, progress: Progress, option: str) -> PostgreSQL:
+    """The live database of a cluster that is backed up as a whole.
+
+    :raises SlipwayError: C(bad_input).
+    """
+    from .postgresql import PostgreSQL
+
+    if params["run_in"]:  # the server's programs are on the machine, to start a copy of the cluster
+        params = {**params, "run_in": None, "bin_dir": None}
+    live = engine(params, url, system)
+    if not isinstance(live, PostgreSQL):
+        raise SlipwayError(
+            "is for PostgreSQL only",
+            obj=option,
+            actual=params["engine"],
+            remedy="Leave it out.",
+            cause="bad_input",
+        )
+    live.progress = progress
+    return live
 
 
 def beyond(
     params: Options, url: str, system: System, *, dumps: Keeper | None, codec: Codec, progress: Progress
-) -> PhysicalKeeper | Incremental | None:
+) -> PhysicalKeeper | SnapshotKeeper | Incremental | None:
     """What a release leans on where a dump takes too long; None where there are dumps alone.
 
     :raises SlipwayError: C(bad_input).
     """
+    if params["physical"] and params["snapshot"]:
+        raise SlipwayError(
+            "cannot be together",
+            obj="physical and snapshot",
+            wanted="one of them",
+            remedy="Leave one out: a release leans on one kind of backup.",
+            cause="bad_input",
+        )
     if params["physical"]:
         return physical(params, url, system, progress)
+    if params["snapshot"]:
+        return snapshots(params, url, system, progress)
     if params["engine"] in MYSQL and dumps is not None:
         from .binlog_points import LogStore
         from .incremental import Incremental
@@ -135,7 +172,7 @@ def beyond(
             "is not there for this target",
             obj=f"method {params['method']}",
             wanted="auto or logical",
-            remedy="physical needs slipway_database.backup.physical, incremental MySQL or MariaDB.",
+            remedy=METHODS,
             cause="bad_input",
         )
     return None

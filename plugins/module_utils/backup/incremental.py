@@ -64,6 +64,10 @@ class Incremental:
         """Whether a backup is of this kind alone: none is, for each stands on a dump."""
         return False
 
+    def recover(self) -> list[str]:
+        """Nothing of theirs is left by a killed run that the next one would not find by itself."""
+        return []
+
     def because(self, why: str) -> None:
         """Say why the binary logs are what is used."""
         self._why = why

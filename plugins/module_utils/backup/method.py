@@ -5,8 +5,8 @@
 
 A dump is compared with the very moment it is of, and takes time that grows with the database. So C(auto) takes a dump in a
 release while that is quick, by what earlier ones took, and beyond that leans on what grows with the changes alone: a physical
-backup and the WAL after it, or a dump and the binary logs after it. Either was restored before, and either has a restore point
-made now. Timers and people take those that are backups of their own.
+backup and the WAL after it, a snapshot of the storage, or a dump and the binary logs after it. Each was restored before, and each
+has a restore point made now. Timers and people take those that are backups of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import SlipwayError
+from .factory import METHODS
 from .keeper import Keeper, Order, Outcome
 
 if t.TYPE_CHECKING:
@@ -21,8 +22,9 @@ if t.TYPE_CHECKING:
     from .incremental import Incremental
     from .physical import PhysicalKeeper
     from .physical_restore import Target
+    from .snapshot import SnapshotKeeper
 
-    Beyond = t.Union[PhysicalKeeper, Incremental]
+    Beyond = t.Union[PhysicalKeeper, SnapshotKeeper, Incremental]
 
 AUTO, LOGICAL = "auto", "logical"
 
@@ -48,13 +50,13 @@ class Either:
                 "is not there for this target",
                 obj=f"method {method}",
                 wanted=f"{AUTO}, {LOGICAL} or {beyond.name}",
-                remedy="physical needs slipway_database.backup.physical, incremental MySQL or MariaDB.",
+                remedy=METHODS,
                 cause="bad_input",
             )
 
     def recover(self) -> list[str]:
         """As C(Keeper) does."""
-        return self._logical.recover() if self._logical else []
+        return [*(self._logical.recover() if self._logical else ()), *self._beyond.recover()]
 
     def present(self, order: Order, *, check: bool = False) -> Outcome:
         """A backup by the method, which is said with its reason."""
@@ -118,7 +120,7 @@ class Either:
     def restored_into(self, wanted: str, target: Target, *, check: bool = False) -> Outcome:
         """A cluster of its own in a new directory.
 
-        :raises SlipwayError: C(bad_input) where there are no physical backups.
+        :raises SlipwayError: C(bad_input) where there are neither physical backups nor snapshots.
         """
         return self._beyond.restored_into(wanted, target, check=check)
 
@@ -129,7 +131,7 @@ class Either:
             return other
         dumps = self._logical.list()
         both = sorted([*dumps.backups, *other.backups], key=lambda one: one.manifest.taken)
-        return other._replace(backups=both, damaged=dumps.damaged)
+        return other._replace(backups=both, damaged=(*dumps.damaged, *other.damaged))
 
     def _of(self, wanted: str) -> Keeper | Beyond:
         dumps = self._logical and not self._beyond.knows(wanted) and (wanted != "latest" or self._method == LOGICAL)

@@ -77,6 +77,7 @@ class Proof(t.NamedTuple):
     :param at: seconds since the epoch.
     :param seconds: that the restore took, without the look at what it restored; 0 for C(read).
     :param problem: why it is not good.
+    :param changed: what was written to while the backup was taken, so that it was read only.
     """
 
     by: str
@@ -84,12 +85,14 @@ class Proof(t.NamedTuple):
     at: float
     seconds: float
     problem: str = ""
+    changed: t.Sequence[str] = ()
 
 
 class Point(t.NamedTuple):
-    """A moment of a cluster that it can be brought back to, by a physical backup and the WAL up to there.
+    """A moment of a cluster that it can be brought back to, by a physical backup and the WAL up to there, or by a snapshot.
 
-    :param lsn: of the record in the WAL, and C(segment), the file of the WAL that has it.
+    :param name: of a snapshot its id.
+    :param lsn: of the record in the WAL, and C(segment), the file of the WAL that has it; empty for a snapshot.
     :param at: seconds since the epoch.
     :param backup: id of the newest backup then.
     """
@@ -152,7 +155,8 @@ def manifest_of(data: bytes, key: str) -> Manifest:
 
 def proof_of(data: bytes, key: str) -> Proof:
     """A proof as it was written; raises as RV(manifest_of)."""
-    return Proof(**opened(data, key))
+    found = opened(data, key)
+    return Proof(**{**found, "changed": tuple(found.get("changed", ()))})
 
 
 def point_of(data: bytes, key: str) -> Point:

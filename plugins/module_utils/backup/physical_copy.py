@@ -201,6 +201,8 @@ def _why(said: str) -> tuple[str, str]:
             "The WAL ends before that point: a file of the archive is missing, or the target lies after the last one or is of"
             " another timeline. See pgbackrest info for the first and the last one."
         )
+    if "No space left on device" in said:
+        return "no_space", "Give it more room where the copy is."
     if "before consistent recovery point" in said:
         return "too_early", "Choose a point after the end of the backup, or an older backup."
     return "scratch_failed", "See what it says."

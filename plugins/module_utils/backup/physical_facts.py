@@ -132,13 +132,20 @@ def judge(around: Around, copy: Facts) -> Verdict:
 
 
 def settled(
-    around: Around, verdict: Verdict, copy: Facts, look: t.Callable[[], dict[str, int]], system: System
+    around: Around,
+    verdict: Verdict,
+    copy: Facts,
+    look: t.Callable[[], t.Mapping[str, int]],
+    system: System,
+    *,
+    moves: bool = True,
 ) -> Verdict:
     """The verdict, without tables that were written to after all and only looked the same both times.
 
     :param look: tells how much was ever written to each table.
+    :param moves: whether that may be more when it is asked again.
     """
-    deadline = system.monotonic() + SETTLED
+    deadline = system.monotonic() + (SETTLED if moves else 0.0)
     while verdict.doubtful:
         now = look()
         busy = {name for name in verdict.doubtful if now.get(name, 0) != around.written.get(name, 0)}

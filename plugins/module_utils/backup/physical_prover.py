@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import typing as t
@@ -13,12 +12,12 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import physical_facts, physical_point
-from .engine import Facts
 from .model import Backup, Point
-from .pgbackrest import LONGEST, SAID, PgBackRest, as_owner
+from .pgbackrest import PgBackRest
 from .pgbackrest_info import gap_in
 from .physical_copy import Copy
 from .physical_facts import Around
+from .physical_looks import Looks
 from .physical_point import Cluster, owned
 from .postgresql import PostgreSQL
 from .scratch_place import place
@@ -39,14 +38,12 @@ class Found(t.NamedTuple):
     changed: list[str]
 
 
-class PhysicalProver:
-    """The looks at the backups of one stanza.
-
-    :param engine: the live database that is compared.
-    """
+class PhysicalProver(Looks):
+    """The looks at the backups of one stanza."""
 
     def __init__(self, engine: PostgreSQL, backrest: PgBackRest, system: System) -> None:
-        self.engine, self.backrest, self.system = engine, backrest, system
+        super().__init__(engine, system)
+        self.backrest = backrest
 
     # --- read
 
@@ -63,7 +60,7 @@ class PhysicalProver:
         label = backup.manifest.id
         problem = self.backrest.verify([label, *references])
         first, last, ids = archive
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(
                 "SELECT coalesce(last_archived_wal, ''), (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size')"
                 " FROM pg_stat_archiver"
@@ -94,7 +91,7 @@ class PhysicalProver:
         around, point = self._around(backup, f"proof_{backup.manifest.id}_{secrets.token_hex(3)}")
         physical_point.await_archived(self.engine.login, point, self.backrest, archives, self.system)
         needed = int(backup.manifest.source["size"] * FACTOR)
-        programs = self.programs(backup)
+        programs = self.programs(backup.manifest.server)
         with place(self.engine.scratch_dir, needed) as directory, place(SOCKETS, 0) as sockets:
             owned(directory, sockets)
             data = os.path.join(directory, "data")
@@ -105,7 +102,7 @@ class PhysicalProver:
                 seconds = self.system.monotonic() - started
                 verdict = self._compare(copy.url(cluster.superuser, self.engine.database), programs, around)
                 copy.stop()
-            found = [*verdict.differences, *self._pages(data, programs)]
+            found = [*verdict.differences, *self.pages(data, programs)]
         if found:
             raise SlipwayError(
                 f"restores to something else than what was there at {point.name}",
@@ -123,67 +120,15 @@ class PhysicalProver:
         action = [] if target == ["--type=default"] else ["--target-action=promote"]
         self.backrest.restore(label, data, [*target, *action], tablespaces)
 
-    def programs(self, backup: Backup) -> str:
-        """The directory of the server's programs."""
-        return os.path.dirname(self.engine.program("postgres", backup.manifest.server))
-
     def _around(self, backup: Backup, name: str) -> tuple[Around, Point]:
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             written, unlogged, steps = physical_facts.ask(cursor)
-        before = self._facts(self.engine)
+        before = self.facts(self.engine)
         point = physical_point.make(self.engine.login, physical_point.name_of(name), backup.manifest.id, self.system)
-        return Around(before, self._facts(self.engine), written, unlogged, steps), point
+        return Around(before, self.facts(self.engine), written, unlogged, steps), point
 
     def _compare(self, url: str, programs: str, around: Around) -> physical_facts.Verdict:
-        copy = PostgreSQL(url, self.system, bin_dir=programs, scratch_dir="", closed_file="")
-        copy.progress = self.engine.progress
-        try:
-            found = self._facts(copy)
-            with contextlib.closing(copy.login.connect()) as link:
-                disordered = physical_facts.indexes_out_of_order(link)
-        except SlipwayError:
-            raise
-        except Exception as error:  # the driver's own: a table that cannot be read to its end
-            raise SlipwayError(
-                "cannot be read to its end",
-                obj=f"the restored {self.engine.database}",
-                actual=str(error).strip(),
-                remedy="Do not rely on the backup. Take a full one, and see the disks of cluster and repository.",
-                cause="bad_backup",
-            ) from None
+        found, disordered = self.copied(url, programs)
         verdict = physical_facts.judge(around, found)
-        verdict = physical_facts.settled(around, verdict, found, self._written, self.system)
+        verdict = physical_facts.settled(around, verdict, found, self.written, self.system)
         return verdict._replace(differences=[*verdict.differences, *disordered])
-
-    def _pages(self, data: str, programs: str) -> list[str]:
-        """Pages whose checksums are wrong, where the cluster has any."""
-        check = [*as_owner("TERM"), os.path.join(programs, "pg_checksums"), "--check", f"--pgdata={data}"]
-        done = self.system.run(check, timeout=LONGEST, env={"LC_ALL": "C"})
-        said = (done.stderr or done.stdout).strip()[-SAID:]
-        if done.rc == 0 or "checksums are not enabled" in said:
-            return []
-        if "checksum verification failed" in said:
-            return [f"pages: {said}"]
-        raise SlipwayError(
-            "could not look at the pages of the restored copy",
-            obj="pg_checksums",
-            actual=f"exit status {done.rc}: {said}",
-            remedy="Install the server's programs on this machine; see what it says.",
-            cause="command_failed",
-        )
-
-    def _written(self) -> dict[str, int]:
-        with self._cursor() as cursor:
-            return physical_facts.written_to(cursor)
-
-    @staticmethod
-    def _facts(engine: PostgreSQL) -> Facts:
-        with engine.snapshot() as snapshot:
-            return snapshot.completed(snapshot.facts())
-
-    @contextlib.contextmanager
-    def _cursor(self) -> t.Iterator[t.Any]:
-        with contextlib.closing(self.engine.login.connect()) as link:
-            link.set_session(autocommit=True)
-            with link.cursor() as cursor:
-                yield cursor

@@ -111,7 +111,7 @@ def restore_into(backup: Backup, aim: Aim, prover: PhysicalProver) -> list[str]:
 
     :raises SlipwayError: C(exists), C(no_space), …; nothing is left of it then.
     """
-    tablespaces, programs = f"{aim.into}.tablespaces", prover.programs(backup)
+    tablespaces, programs = f"{aim.into}.tablespaces", prover.programs(backup.manifest.server)
     made = _make_room(backup, aim.into, tablespaces)
     started = prover.system.monotonic()
     try:
@@ -120,7 +120,7 @@ def restore_into(backup: Backup, aim: Aim, prover: PhysicalProver) -> list[str]:
             owned(sockets)
             get = prover.backrest.archive_get(aim.into)
             with Copy(
-                aim.into, sockets, programs, get, prover.system, preload=_preload(prover.engine), durable=True
+                aim.into, sockets, programs, get, prover.system, preload=preload(prover.engine), durable=True
             ) as copy:
                 reached, seconds = copy.recovered_to(), prover.system.monotonic() - started
                 copy.stop()
@@ -130,14 +130,17 @@ def restore_into(backup: Backup, aim: Aim, prover: PhysicalProver) -> list[str]:
         raise
     with contextlib.suppress(OSError):  # where there are tablespaces, it stays
         os.rmdir(tablespaces)
-    start = shlex.join(
-        ["sudo", "-u", OWNER, os.path.join(programs, "pg_ctl"), "-D", aim.into, "-o", "-p 5433", "start"]
-    )
-    told = [
+    return [
         f"{aim.into} has come up in {seconds:.1f} s, {reached or 'at the end of its WAL'}; it is stopped again",
-        f"start it with: {start}; it archives no WAL (archive_mode = off), and its subscriptions and jobs run then",
+        *how_to_start(aim.into, programs),
     ]
-    if not os.path.exists(os.path.join(aim.into, "postgresql.conf")):
+
+
+def how_to_start(data: str, programs: str) -> list[str]:
+    """What a person needs to know of a cluster that is left stopped."""
+    start = shlex.join(["sudo", "-u", OWNER, os.path.join(programs, "pg_ctl"), "-D", data, "-o", "-p 5433", "start"])
+    told = [f"start it with: {start}; it archives no WAL (archive_mode = off), and its subscriptions and jobs run then"]
+    if not os.path.exists(os.path.join(data, "postgresql.conf")):
         told.append(
             "the live cluster has its configuration elsewhere: add -c config_file=PATH, with another port and data directory"
         )
@@ -176,7 +179,7 @@ def _make_room(backup: Backup, into: str, tablespaces: str) -> list[str]:
     return [into, tablespaces]
 
 
-def _preload(engine: PostgreSQL) -> str:
+def preload(engine: PostgreSQL) -> str:
     """What the live cluster preloads; nothing where it does not run, as it may not at night."""
     with contextlib.suppress(SlipwayError), contextlib.closing(engine.login.connect()) as link, link.cursor() as cursor:
         cursor.execute(

@@ -18,6 +18,12 @@ _PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^\s/]+)@")
 
 _STORE = "slipway_database.backup.store"
 
+# Backups of a whole cluster, by the option that names them: what they are, what it takes, and how that is written.
+WHOLE_CLUSTER = {
+    "physical": ("physical backups", "a stanza of pgBackRest", "{stanza: NAME}"),
+    "snapshot": ("snapshots", "the commands of the storage", "{create: …, clone: …, unclone: …, remove: …, list: …}"),
+}
+
 Database = t.Optional[dict[str, t.Any]]
 
 
@@ -29,7 +35,7 @@ def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]
     backup = (database or {}).get("backup")
     if database is None or not backup:
         return []
-    _check_physical(backup, database.get("engine"), findings)
+    _check_whole_cluster(backup, database.get("engine"), findings)
     _check_format(backup, database.get("engine"), findings)
     if backup.get("store") is not None or not backup.get("physical") or backup.get("method") == "logical":
         _check_store(backup.get("store"), findings)
@@ -76,39 +82,55 @@ def _is_known(name: str, machine: str, groups: t.Mapping[str, t.Sequence[str]], 
 
 
 def _check_verify_host(backup: t.Mapping[str, t.Any], findings: Findings) -> None:
-    if backup["verify_host"] != backup["host"] and (backup.get("store") is None or backup.get("method") == "physical"):
+    elsewhere = backup["verify_host"] != backup["host"]
+    if elsewhere and (backup.get("store") is None or backup.get("method") in ("physical", "snapshot")):
+        snapshots = backup.get("method") == "snapshot"
         findings.problem(
             "slipway_database.backup.verify_host",
             "is for dumps, and none are taken",
-            found="only physical backups",
-            remedy="Leave it out: pgBackRest restores wherever it reaches the repository, so name that machine as host.",
+            found="only snapshots" if snapshots else "only physical backups",
+            remedy="Leave it out: a snapshot is cloned on the machine that it was made on."
+            if snapshots
+            else "Leave it out: pgBackRest restores wherever it reaches the repository, so name that machine as host.",
         )
 
 
-def _check_physical(backup: t.Mapping[str, t.Any], engine: str | None, findings: Findings) -> None:
-    if backup.get("physical") and engine != "postgresql":
+def _check_whole_cluster(backup: t.Mapping[str, t.Any], engine: str | None, findings: Findings) -> None:
+    named = [option for option in WHOLE_CLUSTER if backup.get(option)]
+    for option in named:
+        if engine != "postgresql":
+            findings.problem(
+                f"slipway_database.backup.{option}",
+                "is for PostgreSQL only",
+                found=str(engine),
+                wanted="postgresql",
+                remedy="Leave it out.",
+            )
+    if len(named) > 1:
         findings.problem(
-            "slipway_database.backup.physical",
-            "is for PostgreSQL only",
-            found=str(engine),
-            wanted="postgresql",
-            remedy="Leave it out.",
+            "slipway_database.backup.snapshot",
+            "cannot be together with physical",
+            found="both",
+            wanted="one of them",
+            remedy="Leave one out: a release leans on one kind of backup.",
         )
     if backup.get("method") == "incremental" and engine not in ("mysql", "mariadb"):
         findings.problem(
             "slipway_database.backup.method",
             "incremental is for MySQL and MariaDB only",
             found=str(engine),
-            wanted="auto, logical or physical",
+            wanted="auto, logical, physical or snapshot",
             remedy="Correct it: what incremental is for them, physical is for PostgreSQL.",
         )
-    if backup.get("method") == "physical" and not backup.get("physical"):
+    method = backup.get("method")
+    if method in WHOLE_CLUSTER and not backup.get(method):
+        what, wanted, written = WHOLE_CLUSTER[method]
         findings.problem(
-            "slipway_database.backup.physical",
-            "missing, so there are no physical backups for method: physical",
+            f"slipway_database.backup.{method}",
+            f"missing, so there are no {what} for method: {method}",
             found="nothing",
-            wanted="a stanza of pgBackRest",
-            remedy="Write physical: {stanza: NAME}, or leave method out.",
+            wanted=wanted,
+            remedy=f"Write {method}: {written}, or leave method out.",
         )
 
 

@@ -114,6 +114,35 @@ _PHYSICAL = Option(
     ),
 )
 
+_COMMANDS = {
+    "create": "Makes a snapshot that is called C({name}), of one moment of all volumes that the cluster is on.",
+    "clone": "Makes the snapshot C({name}) available for reading and writing at C({path}), an empty directory. What is written"
+    " there must change neither the snapshot nor the live cluster.",
+    "unclone": "Lets go of that clone; nothing is left at C({path}) then.",
+    "remove": "Removes the snapshot C({name}).",
+    "list": "Prints a line for each snapshot that there is, its name first, which a path may precede. A second word is what C({id})"
+    " stands for in the other commands; without it that is the name.",
+}
+
+_SNAPSHOT = Option(
+    "snapshot",
+    "section",
+    "Snapshots of the PostgreSQL cluster, made by the storage that it is on. The timers make these and prove them by starting a"
+    " throw-away server on a clone; a release leans on one that was proven, and makes another as its restore point. Each command"
+    " is run without a shell, as root of C(host), which is the database's machine. C(&&) stands between several. What is known of"
+    " them is kept in C(store).",
+    options=(
+        *(Option(name, "command", text, required=True) for name, text in _COMMANDS.items()),
+        Option(
+            "data",
+            "string",
+            "Where the data directory is below C({path}); C({path}) itself by default.",
+            pattern=Pattern(r"(?!/)(?!(?:.*/)?\.\.(?:/|$))[^\0\n]+", "a path such as 15/main, without .."),
+        ),
+        Option("timeout", "duration", "How long each command may take.", default="5m"),
+    ),
+)
+
 BACKUP = Option(
     "backup",
     "section",
@@ -135,14 +164,16 @@ BACKUP = Option(
         ),
         _STORE,
         _PHYSICAL,
+        _SNAPSHOT,
         Option(
             "method",
             "string",
             "What a release goes by. C(auto) takes a dump while that and its restore fit into C(in_release_max), by what earlier"
-            " ones took, and else leans on a physical backup where there is C(physical), and with MySQL and MariaDB on the"
-            " newest dump that was restored and a copy of the binary logs since (C(incremental)), as far as they are kept.",
+            " ones took, and else leans on a physical backup where there is C(physical), on a snapshot where there is C(snapshot),"
+            " and with MySQL and MariaDB on the newest dump that was restored and a copy of the binary logs since"
+            " (C(incremental)), as far as they are kept.",
             default="auto",
-            choices=("auto", "logical", "physical", "incremental"),
+            choices=("auto", "logical", "physical", "snapshot", "incremental"),
         ),
         _RETENTION,
         Option(
@@ -224,12 +255,12 @@ BACKUP = Option(
 
 _ROLES = ("database_backups",)
 
-# What the playbook restore is told about a physical backup.
+# What the playbook restore is told about a physical backup or a snapshot.
 RESTORE_INTO_DIRECTORY = (
     Option(
         "slipway_restore_dir",
         "string",
-        "The directory into which the playbook C(restore) restores a physical backup, as a cluster of its own.",
+        "The directory into which the playbook C(restore) restores a physical backup or a snapshot, as a cluster of its own.",
         pattern=_ABSOLUTE,
         identity=False,
         roles=_ROLES,
@@ -249,7 +280,7 @@ RESTORE_INTO_DIRECTORY = (
     Option(
         "slipway_restore_point",
         "string",
-        "The restore point to bring it back to instead.",
+        "The restore point to bring it back to instead; of a snapshot its id.",
         identity=False,
         roles=_ROLES,
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look"

@@ -83,9 +83,10 @@ def _backup(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
 
 
 def _backup_deadline(backup: t.Mapping[str, t.Any]) -> float:
-    """For a dump and its restore, a wait for another run, and the WAL of a restore point."""
+    """For a dump and its restore, a wait for another run, and the WAL of a restore point, or the commands that make a snapshot."""
     archived = float((backup.get("physical") or {}).get("archive_timeout") or 0.0)
-    return 3 * float(backup["in_release_max"]) + archived + PULL + MARGIN
+    snapshot = 2 * float((backup.get("snapshot") or {}).get("timeout") or 0.0)
+    return 3 * float(backup["in_release_max"]) + archived + snapshot + PULL + MARGIN
 
 
 def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str) -> Target:

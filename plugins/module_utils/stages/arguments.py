@@ -182,7 +182,22 @@ DATABASE_BACKUP = Arguments(
                 "archive_timeout": {"type": "float", "default": 60},
             },
         },
-        "method": {"type": "str", "choices": ["auto", "logical", "physical", "incremental"], "default": "auto"},
+        "snapshot": {
+            "type": "dict",
+            "options": {
+                **{
+                    name: {"type": "list", "elements": "str", "required": True}
+                    for name in ("create", "clone", "unclone", "remove", "list")
+                },
+                "data": {"type": "str", "default": ""},
+                "timeout": {"type": "float", "default": 300},
+            },
+        },
+        "method": {
+            "type": "str",
+            "choices": ["auto", "logical", "physical", "snapshot", "incremental"],
+            "default": "auto",
+        },
         "store": {
             "type": "dict",
             "options": {

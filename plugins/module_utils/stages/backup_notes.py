@@ -17,11 +17,13 @@ Params = dict[str, t.Any]
 
 
 def pins(machine: Machine, keep: int) -> list[str]:
-    """The backups that the releases kept for a rollback were made on, and those of unfinished ones."""
+    """The backups that the releases kept for a rollback were made on, and those of unfinished ones; and their restore points, of
+    which some are snapshots."""
     journal = machine.read().journal
-    kept = [release for release in journal.releases if release.outcome == "succeeded"][-keep:]
-    noted = [note["id"] for release in (*kept, *journal.unfinished) for note in release.notes if note["name"] == NOTE]
-    return list(dict.fromkeys(noted))
+    kept = [release for release in journal.releases if release.outcome == "succeeded"][-keep:] if keep else []
+    notes = [note for release in (*kept, *journal.unfinished) for note in release.notes if note["name"] == NOTE]
+    points = [note["restore_point"]["name"] for note in notes if note.get("restore_point")]
+    return list(dict.fromkeys([*(note["id"] for note in notes), *points]))
 
 
 def resolved(params: Params, machine: Machine | None) -> Params:
@@ -38,13 +40,13 @@ def resolved(params: Params, machine: Machine | None) -> Params:
     logged = params["engine"] in MYSQL  # a dump leads there, with the logs after it
     if params["state"] == "restored" and point and not params["into_dir"] and not logged:
         raise SlipwayError(
-            "leant on a physical backup and has no dump of its own",
+            "leant on a backup of a whole cluster and has no dump of its own",
             obj=f"release {wanted}",
             actual=f"{note['id']}, and the restore point {point}",
             wanted="into_dir, a directory for a cluster beside the live one, or the id of a dump",
             remedy="Restore the cluster as it was just before that release, with the playbook restore and"
             f" -e slipway_backup={wanted} -e slipway_restore_dir=DIRECTORY, and put it in the live one's place by hand"
-            " (Physical backups, In the place of the live cluster). Or name a dump that the playbook backups shows: what was"
+            " (docs: In the place of the live cluster). Or name a dump that the playbook backups shows: what was"
             " written since is lost then.",
             cause="whole_cluster",
         )

@@ -31,7 +31,7 @@ if t.TYPE_CHECKING:
     from ..backup.method import Beyond, Either
 
 NOTED = ("id", "taken", "verified_by", "restore_seconds", "size")
-POINTED = ("name", "lsn")  # of the restore point, where a release leans on a physical backup
+POINTED = ("name", "lsn")  # of the restore point, where a release leans on a physical backup or a snapshot
 
 Params = dict[str, t.Any]
 
@@ -144,11 +144,16 @@ def expect_options(params: Params, url: str) -> None:
     if not params["store"] and (dumps or not params["physical"]):
         missing, wanted = "store", "where the backups are kept" + ("" if dumps else ", or physical")
         remedy = "Name a place with store, such as {path: /var/backups/slipway}."
-    elif not url and params["state"] != "reached" and (params["state"] != "verified" or params["physical"]):
+    elif not url and params["state"] != "reached" and (params["state"] != "verified" or whole_clusters(params)):
         missing, wanted = "url", "the connection string of the database"
         remedy = "Pass it as url, or set slipway_database.url."
     if missing:
         raise SlipwayError("missing", obj=missing, wanted=wanted, remedy=remedy, cause="bad_input")
+
+
+def whole_clusters(params: Params) -> bool:
+    """Whether there are backups that are proven beside a live database, and not in a store alone."""
+    return bool(params["physical"] or params["snapshot"])
 
 
 def reached(params: Params, system: System, check: bool) -> dict[str, t.Any]:
@@ -223,13 +228,13 @@ def ask(keeper: Keeper | Either, params: Params, *, check: bool) -> Outcome:
 
 
 def into_directory(keeper: Keeper | Either, params: Params, *, check: bool) -> Outcome:
-    """A physical backup as a cluster of its own."""
+    """A physical backup, or a snapshot, as a cluster of its own."""
     if isinstance(keeper, Keeper):
         raise SlipwayError(
-            "is for physical backups",
+            "is for physical backups and snapshots",
             obj="into_dir",
             actual="only dumps",
-            remedy="Name the stanza of pgBackRest with physical, or a database with into.",
+            remedy="Name the stanza with physical, the storage's commands with snapshot, or a database with into.",
             cause="bad_input",
         )
     from ..backup.physical_restore import Target

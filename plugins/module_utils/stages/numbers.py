@@ -32,6 +32,7 @@ LEAST: t.Final[dict[str, float]] = {
     "compression.threads": 1,
     "physical.repo": 1,
     "physical.archive_timeout": 0,
+    "snapshot.timeout": 0.1,
     "release.deadline": 0,
 }
 

@@ -13,6 +13,7 @@ import pathlib
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import typing as t
@@ -54,20 +55,20 @@ def as_postgres(*argv: str | pathlib.Path) -> list[str]:
     return [*owner, *map(str, argv)]
 
 
-class Lab:
-    """The cluster, its superuser C(admin), its stanza and repository, all below one directory."""
+class Cluster:
+    """A cluster and its superuser C(admin), below one directory."""
+
+    initdb: t.ClassVar[tuple[str, ...]] = ()  # options of its own
 
     def __init__(self, directory: pathlib.Path) -> None:
-        self.directory, self.config = directory, directory / "pgbackrest.conf"
+        self.directory = directory
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        for name in ("repo", "log", "lock", "spool"):
-            (self.directory / name).mkdir()
-        self.config.write_text(CONFIG.format(lab=self.directory, stanza=STANZA, port=self.port))
+        (self.directory / "log").mkdir()
         password = self.directory / "password"
         password.write_text(PASSWORD)
         for path in (self.directory, *self.directory.iterdir()):
@@ -82,7 +83,7 @@ class Lab:
             password,
             "--data-checksums",
         ]
-        run(*as_postgres(*initdb, "--auth-host=scram-sha-256", "--auth-local=trust", "--no-sync"))
+        run(*as_postgres(*initdb, "--auth-host=scram-sha-256", "--auth-local=trust", "--no-sync", *self.initdb))
         with (self.directory / "data" / "postgresql.conf").open("a") as conf:
             conf.write("archive_mode = on\n")  # comes with a restored copy
         settings = {
@@ -103,23 +104,11 @@ class Lab:
             [BIN / "pg_isready", "-q", "-h", self.directory, "-p", str(self.port)], check=False
         ).returncode:
             assert time.monotonic() < deadline, (self.directory / "log" / "server").read_text()
-        self.archive()
-        self.backrest("stanza-create")
 
     def stop(self) -> None:
         assert self._process is not None
         self._process.send_signal(3)
         self._process.wait()
-
-    def archive(self, command: str = "") -> None:
-        """Set C(archive_command), and wait until it is what the server goes by."""
-        command = command or f"pgbackrest --config={self.config} --stanza={STANZA} archive-push %p"
-        self.execute("postgres", f"ALTER SYSTEM SET archive_command = '{command}'", "SELECT pg_reload_conf()")
-        while self.ask("postgres", "SELECT current_setting('archive_command')")[0][0] != command:
-            pass
-
-    def backrest(self, *words: str) -> str:
-        return run(*as_postgres("pgbackrest", f"--config={self.config}", f"--stanza={STANZA}", *words))
 
     def url(self, database: str, user: str = "admin", password: str = PASSWORD) -> str:
         return psycopg2.extensions.make_dsn(
@@ -137,6 +126,32 @@ class Lab:
             cursor.execute(question)
             return list(cursor.fetchall())
 
+
+class Lab(Cluster):
+    """A cluster with a stanza and a repository."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        super().__init__(directory)
+        self.config = directory / "pgbackrest.conf"
+
+    def start(self) -> None:
+        for name in ("repo", "lock", "spool"):
+            (self.directory / name).mkdir()
+        self.config.write_text(CONFIG.format(lab=self.directory, stanza=STANZA, port=self.port))
+        super().start()
+        self.archive()
+        self.backrest("stanza-create")
+
+    def archive(self, command: str = "") -> None:
+        """Set C(archive_command), and wait until it is what the server goes by."""
+        command = command or f"pgbackrest --config={self.config} --stanza={STANZA} archive-push %p"
+        self.execute("postgres", f"ALTER SYSTEM SET archive_command = '{command}'", "SELECT pg_reload_conf()")
+        while self.ask("postgres", "SELECT current_setting('archive_command')")[0][0] != command:
+            pass
+
+    def backrest(self, *words: str) -> str:
+        return run(*as_postgres("pgbackrest", f"--config={self.config}", f"--stanza={STANZA}", *words))
+
     # --- the repository
 
     def labels(self) -> list[str]:
@@ -153,23 +168,21 @@ class Lab:
         return found
 
 
-class Target:
-    """One database of the cluster, backed up by the module as a machine with its own state does."""
+class WholeCluster:
+    """One database of a cluster, backed up by the module as a machine with its own state does."""
 
-    def __init__(self, lab: Lab, database: str, path: pathlib.Path, scratch: pathlib.Path) -> None:
-        self.lab, self.database, self.path, self.scratch = lab, database, path, scratch
+    def __init__(self, cluster: Cluster, database: str, path: pathlib.Path, scratch: pathlib.Path) -> None:
+        self.cluster, self.database, self.path, self.scratch = cluster, database, path, scratch
         self.machine = Machine(System(), root=str(path / "root"), **NAMES)
 
     def params(self, **changes: t.Any) -> dict[str, t.Any]:
         params = {name: option.get("default") for name, option in DATABASE_BACKUP.options.items()}
-        physical = {"stanza": STANZA, "config": str(self.lab.config), **changes.pop("physical", {})}
-        url = changes.pop("url", self.lab.url(self.database))
+        url = changes.pop("url", self.cluster.url(self.database))
         return {
             **params,
             **NAMES,
             "name": "shop-test",
             "url": base64.b64encode(url.encode()).decode(),
-            "physical": physical,
             "root": str(self.path / "root"),
             "scratch_dir": str(self.scratch),
             **changes,
@@ -201,6 +214,48 @@ class Target:
 
     def notes(self, token: int = 1) -> list[dict[str, t.Any]]:
         return list(self.machine.read().journal.find(f"r{token}").notes)
+
+
+class Site:
+    """A platform on this machine, with nothing but a database."""
+
+    def __init__(self, target: WholeCluster, path: pathlib.Path, backup: dict[str, t.Any]) -> None:
+        self.path = path
+        backup = {**backup, "scratch_dir": str(target.scratch)}
+        variables = {
+            "slipway_platform": "shop",
+            "slipway_environment": "test",
+            "slipway_services": {"web": {"image": "web:1", "port": 80}},
+            "slipway_traffic": {"provider": "haproxy", "routes": [{"service": "web"}]},
+            "slipway_state_root": str(path / "root"),
+            "slipway_database": {"engine": "postgresql", "url": target.cluster.url(target.database), "backup": backup},
+        }
+        machine = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
+        groups = {name: {"hosts": {"here": machine}} for name in ("slipway_app", "slipway_proxy")}
+        (path / "inventory.json").write_text(json.dumps(groups))
+
+    def play(self, name: str, **extra: str) -> str:
+        program = pathlib.Path(sys.executable).with_name("ansible-playbook")
+        words = [word for key, value in extra.items() for word in ("-e", json.dumps({f"slipway_{key}": value}))]
+        command = [str(program), f"slipway.deploy.{name}", "-i", str(self.path / "inventory.json"), "-v", *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(self.path)}
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        return said
+
+
+class Target(WholeCluster):
+    """Backed up by pgBackRest."""
+
+    def __init__(self, lab: Lab, database: str, path: pathlib.Path, scratch: pathlib.Path) -> None:
+        super().__init__(lab, database, path, scratch)
+        self.lab = lab
+
+    def params(self, **changes: t.Any) -> dict[str, t.Any]:
+        physical = {"stanza": STANZA, "config": str(self.lab.config), **changes.pop("physical", {})}
+        return super().params(physical=physical, **changes)
 
     def records(self) -> list[str]:
         """What is written down about backups."""
@@ -248,7 +303,7 @@ def cluster_in(
 
 
 @contextlib.contextmanager
-def writing(lab: Lab, database: str, statement: str) -> t.Iterator[list[int]]:
+def writing(lab: Cluster, database: str, statement: str) -> t.Iterator[list[int]]:
     """Somebody writes all the time; how often, in a list of one."""
     ends, count, begun = threading.Event(), [0], threading.Event()
 

@@ -5,51 +5,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import pathlib
-import subprocess
-import sys
 import typing as t
 
 import pytest
 
-from .lab import STANZA, Lab, Target, cluster_in
-
-
-class Site:
-    """A platform on this machine, with nothing but a database."""
-
-    def __init__(self, lab: Lab, target: Target, path: pathlib.Path) -> None:
-        self.path = path
-        backup = {"physical": {"stanza": STANZA, "config": str(lab.config)}, "scratch_dir": str(target.scratch)}
-        variables = {
-            "slipway_platform": "shop",
-            "slipway_environment": "test",
-            "slipway_services": {"web": {"image": "web:1", "port": 80}},
-            "slipway_traffic": {"provider": "haproxy", "routes": [{"service": "web"}]},
-            "slipway_state_root": str(path / "root"),
-            "slipway_database": {"engine": "postgresql", "url": lab.url(target.database), "backup": backup},
-        }
-        machine = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
-        groups = {name: {"hosts": {"here": machine}} for name in ("slipway_app", "slipway_proxy")}
-        (path / "inventory.json").write_text(json.dumps(groups))
-
-    def play(self, name: str, **extra: str) -> str:
-        program = pathlib.Path(sys.executable).with_name("ansible-playbook")
-        words = [word for key, value in extra.items() for word in ("-e", json.dumps({f"slipway_{key}": value}))]
-        command = [str(program), f"slipway.deploy.{name}", "-i", str(self.path / "inventory.json"), "-v", *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(self.path)}
-        )
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
-        return said
+from .lab import STANZA, Lab, Site, Target, cluster_in
 
 
 @pytest.fixture
 def site(lab: Lab, target: Target, tmp_path: pathlib.Path) -> Site:
-    return Site(lab, target, tmp_path)
+    return Site(target, tmp_path, {"physical": {"stanza": STANZA, "config": str(lab.config)}})
 
 
 def test_a_cluster_is_backed_up_listed_and_brought_back(

@@ -41,6 +41,7 @@ def plain(found):
         ({"state": "reached"}, ""),
         ({"state": "verified"}, ""),
         ({"state": "verified", "physical": {"stanza": "shop"}}, SITE),
+        ({"state": "verified", "snapshot": {"create": ["x", "{name}"]}}, SITE),
         ({"state": "verified", "url": "postgresql://other"}, "postgresql://other"),
     ],
 )

@@ -19,6 +19,15 @@ BACKUP = {"store": {"path": "/var/backups/slipway"}}
 DATABASE = {"engine": "postgresql", "url": "postgresql://shop:hunter22@db/shop"}
 
 
+SNAPSHOT = {
+    "create": "zfs snapshot tank/pg@{name}",
+    "clone": "zfs clone -o mountpoint={path} tank/pg@{name} tank/{name}",
+    "unclone": ["zfs", "destroy", "tank/{name}"],
+    "remove": "zfs destroy tank/pg@{name}",
+    "list": "zfs list -H -t snapshot -o name -r tank/pg",
+}
+
+
 def database(**changes):
     return {**DATABASE, "backup": {**BACKUP, **changes}}
 
@@ -100,6 +109,21 @@ def test_to_begin_with_backups_is_no_release_of_what_runs():
         ({"physical": {"stanza": "shop", "type": "half"}}, "slipway_database.backup.physical.type: cannot be used"),
         ({"physical": {"stanza": "shop", "config": "here"}}, "slipway_database.backup.physical.config: cannot be used"),
         ({"method": "physical"}, "slipway_database.backup.physical: missing, so there are no physical backups"),
+        ({"method": "snapshot"}, "slipway_database.backup.snapshot: missing, so there are no snapshots"),
+        ({"snapshot": SNAPSHOT, "store": None}, "slipway_database.backup.store: missing"),
+        ({"snapshot": {**SNAPSHOT, "unclone": None}}, "slipway_database.backup.snapshot.unclone: missing"),
+        ({"snapshot": {**SNAPSHOT, "data": "../main"}}, "slipway_database.backup.snapshot.data: cannot be used"),
+        ({"snapshot": {**SNAPSHOT, "data": "/main"}}, "slipway_database.backup.snapshot.data: cannot be used"),
+        ({"snapshot": {**SNAPSHOT, "create": "snap 'x"}}, "slipway_database.backup.snapshot.create: cannot be used"),
+        ({"snapshot": {**SNAPSHOT, "timeout": "long"}}, "slipway_database.backup.snapshot.timeout: cannot be used"),
+        (
+            {"snapshot": SNAPSHOT, "physical": {"stanza": "shop"}},
+            "slipway_database.backup.snapshot: cannot be together with physical",
+        ),
+        (
+            {"snapshot": SNAPSHOT, "method": "snapshot", "verify_host": "app2"},
+            "slipway_database.backup.verify_host: is for dumps, and none are taken",
+        ),
         ({"retention": {"count": 3}}, "slipway_database.backup.retention.count: unknown"),
         ({"encryption": {"identity": "/key"}}, "slipway_database.backup.encryption.recipients: missing"),
         (
@@ -129,10 +153,18 @@ def test_physical_backups_need_no_place_for_dumps():
     assert (found["method"], found.get("store")) == ("auto", None)
 
 
-def test_physical_backups_are_for_postgresql():
-    site_of_sqlite = {"engine": "sqlite", "url": "/srv/shop.db", "backup": {**BACKUP, "physical": {"stanza": "shop"}}}
+@pytest.mark.parametrize("option, given", [("physical", {"stanza": "shop"}), ("snapshot", SNAPSHOT)])
+def test_backups_of_whole_clusters_are_for_postgresql(option, given):
+    site_of_sqlite = {"engine": "sqlite", "url": "/srv/shop.db", "backup": {**BACKUP, option: given}}
     (found,) = problems(site(database=site_of_sqlite))
-    assert found.startswith("slipway_database.backup.physical: is for PostgreSQL only")
+    assert found.startswith(f"slipway_database.backup.{option}: is for PostgreSQL only")
+
+
+def test_commands_for_snapshots_become_words():
+    found = config(site(database=database(snapshot={**SNAPSHOT, "data": "15/main"})))["database"]["backup"]["snapshot"]
+    assert found["create"] == ["zfs", "snapshot", "tank/pg@{name}"]
+    assert found["unclone"] == ["zfs", "destroy", "tank/{name}"]
+    assert (found["timeout"], found["data"]) == (300, "15/main")
 
 
 def test_dumps_by_several_jobs_are_for_postgresql():
