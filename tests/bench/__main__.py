@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.lab import Lab, Registry, ensure_engine
 from tests.shop import Site, build, push
 
-from . import backups, fleet, releases, switches
+from . import backups, fleet, migrations, releases, switches
 from .measure import Row, table
 from .site import BenchSite, push_programs
 
@@ -84,6 +84,11 @@ def of_backups(_lab: Lab, directory: Path) -> t.Iterator[Row]:
     yield from backups.measure(directory)
 
 
+def of_migrations(_lab: Lab, directory: Path) -> t.Iterator[Row]:
+    """Migrations on a PostgreSQL of this machine."""
+    yield from migrations.measure(directory)
+
+
 RESET = (
     "docker ps -aq --filter label=slipway.platform 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1; "
     "rm -rf /var/lib/slipway/bench /etc/haproxy/slipway.d/bench-lab.cfg; systemctl try-restart haproxy"
@@ -94,6 +99,7 @@ SECTIONS: dict[str, t.Callable[[Lab, Path], t.Iterator[Row]]] = {
     "many-machines": many_machines,
     "many-switches": many_switches,
     "backups": of_backups,
+    "migrations": of_migrations,
 }
 
 

@@ -162,7 +162,9 @@ def _connect_error(said: str, where: t.Mapping[str, str]) -> SlipwayError:
     return SlipwayError(
         "cannot log in" if login else "cannot be reached",
         obj=f"{where['database']} on {where['host']}",
-        actual=said.strip().splitlines()[-1].strip(),  # one line for each address that was tried
+        actual=[line for line in said.strip().splitlines() if not line.startswith("\t")][
+            -1
+        ],  # of each address; hints are indented
         remedy="Check user, password and pg_hba.conf." if login else "Check host, port, database and that it runs.",
         cause="login" if login else "unreachable",
     )

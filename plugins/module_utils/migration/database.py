@@ -14,6 +14,7 @@ from ..errors import SlipwayError
 from ..system import System
 from . import history
 from .history import COLUMNS, Row
+from .watch import watched
 
 FENCE = "slipway_fence"
 
@@ -46,28 +47,42 @@ class Settings(t.NamedTuple):
     fence: Fence | None = None
 
 
+# Why a statement was not carried out, where that decides what to do; also the causes of errors.
+LOCK = "lock_timeout"  # the same may work later
+LATE = "timeout"  # it took longer than it may
+DENIED = "denied"
+LOST = "connection_lost"
+OTHER = "question_failed"
+
+_SAYING = {
+    LOCK: ("waited too long for a lock", "See who holds it, and run again."),
+    LATE: ("took longer than it may", "Allow more, or see what it waits for."),
+    DENIED: ("does not let this user do that", "Give the user the right that it names, or use the owner instead."),
+    LOST: ("the connection was lost", "See the server's log, then run again."),
+    OTHER: ("does not do what it is asked for", "See what it says; what is in force, state: status tells."),
+}
+
+
 class RefusedError(SlipwayError):
-    """A statement that the database did not carry out; C(question_failed) where nobody can say more of it.
+    """A statement that the database did not carry out.
 
     :param said: the database's own words.
     :param code: the database's own code.
-    :param lock: whether it waited too long for a lock, so that the same may work later.
+    :param cause: C(LOCK), C(LATE), C(DENIED), C(LOST), or C(OTHER) where nobody can say more of it.
     :param position: 1-based character of the statement, where the database says one.
     """
 
-    def __init__(self, said: str, code: str = "", *, lock: bool = False, position: int = 0) -> None:
-        super().__init__(
-            "does not do what it is asked for",
-            obj="the database",
-            actual=said,
-            remedy="See what it says; what is in force, state: status tells.",
-            cause="question_failed",
-            evidence={"code": code},
-        )
+    def __init__(self, said: str, code: str = "", cause: str = OTHER, *, position: int = 0) -> None:
+        what, remedy = _SAYING[cause]
+        super().__init__(what, obj="the database", actual=said, remedy=remedy, cause=cause, evidence={"code": code})
         self.said = said
         self.code = code
-        self.lock = lock
         self.position = position
+
+    @property
+    def lock(self) -> bool:
+        """Whether the same may work later."""
+        return self.cause == LOCK
 
 
 class Database(abc.ABC):
@@ -75,6 +90,7 @@ class Database(abc.ABC):
 
     dialect: t.ClassVar[str]
     mark: t.ClassVar[str] = "%s"  # for a value in a statement
+    begin: t.ClassVar[str] = "BEGIN"
 
     def __init__(self, connect: Connect, settings: Settings, system: System) -> None:
         self._connect = connect
@@ -82,6 +98,7 @@ class Database(abc.ABC):
         self.system = system
         self._link: t.Any = None
         self._schema = settings.schema
+        self.held: tuple[int, ...] = ()  # descriptors of what holds the lock: it lasts as long as anybody has them
 
     # What differs from one kind of database to the other ------------------------------------------------------
 
@@ -114,6 +131,14 @@ class Database(abc.ABC):
         """
 
     @abc.abstractmethod
+    def in_transaction(self) -> bool:
+        """Whether a transaction is open; asks nobody."""
+
+    @abc.abstractmethod
+    def cancel(self) -> None:
+        """End the statement at work; called by another thread."""
+
+    @abc.abstractmethod
     def refused(self, error: Exception) -> RefusedError | None:
         """What the driver raised, in words; None when it is not the driver's."""
 
@@ -124,6 +149,26 @@ class Database(abc.ABC):
     def major(self) -> int:
         """Major version of the server, where it decides what a transaction can hold; else 0."""
         return 0
+
+    def regain(self) -> None:  # noqa: B027  # most have nothing to regain
+        """Within a transaction, be again who and where this session was at first, whatever a script has set."""
+
+    def renew(self) -> None:
+        """Begin a session anew, so that nothing that a script has set is there for the next one."""
+        self.close()
+
+    def expect_unchanged(self, words: t.Sequence[str], script: str) -> None:  # noqa: B027  # most cannot be changed
+        """After a statement that begins with these words.
+
+        :raises SlipwayError: C(bad_input) for what would let the server misread all that follows.
+        """
+
+    def unbroken(self, refused: RefusedError | None) -> bool:
+        """Whether the transaction holds all that was done since it began.
+
+        :param refused: the statement that has failed in it; what the others did is taken back then.
+        """
+        return refused is not None or self.in_transaction()
 
     def clear_the_way(self, statement: str) -> None:  # noqa: B027  # most have nothing to clear
         """Take away what an earlier try of this statement has left; nothing by default."""
@@ -155,13 +200,18 @@ class Database(abc.ABC):
 
         :raises RefusedError:
         """
+        with self.told(), contextlib.closing(self.link.cursor()) as cursor:
+            if values:
+                cursor.execute(statement, values)
+            else:
+                cursor.execute(statement)  # a per cent sign is only a per cent sign
+            return list(cursor.fetchall()) if cursor.description else []
+
+    @contextlib.contextmanager
+    def told(self) -> t.Iterator[None]:
+        """What the driver raises, in words."""
         try:
-            with contextlib.closing(self.link.cursor()) as cursor:
-                if values:
-                    cursor.execute(statement, values)
-                else:
-                    cursor.execute(statement)  # a per cent sign is only a per cent sign
-                return list(cursor.fetchall()) if cursor.description else []
+            yield
         except Exception as error:
             told = self.refused(error)
             if told is None:
@@ -173,11 +223,30 @@ class Database(abc.ABC):
         raise RefusedError(f"{self.dialect} has no COPY")
 
     @contextlib.contextmanager
-    def transaction(self) -> t.Iterator[None]:
-        """All or nothing; nobody with an older token comes through."""
-        self.run("BEGIN")
-        try:
+    def until(self, deadline: float | None) -> t.Iterator[None]:
+        """What is still at work at this moment of RV(System.monotonic) is refused as C(LATE)."""
+        with watched(self.cancel, self.system, deadline):
+            yield
+        if deadline is not None and self.system.monotonic() >= deadline:
+            raise RefusedError(
+                "its time was over before it ended", cause=LATE
+            )  # some functions end well when they are ended
+
+    @contextlib.contextmanager
+    def transaction(self, deadline: float | None = None) -> t.Iterator[None]:
+        """All or nothing; nobody with an older token comes through.
+
+        :param deadline: until when to wait for its beginning.
+        """
+        with self._whole(deadline):
             self.check_fence()
+            yield
+
+    @contextlib.contextmanager
+    def _whole(self, deadline: float | None = None) -> t.Iterator[None]:
+        with self.until(deadline):
+            self.run(self.begin)
+        try:
             yield
             self.run("COMMIT")
         except BaseException:
@@ -201,16 +270,31 @@ class Database(abc.ABC):
 
     def history(self) -> list[Row] | None:
         """All lines; None where there is no table of that name."""
-        if self.settings.table not in self.tables():
-            return None
-        columns = ", ".join(self.quoted(column) for column in COLUMNS)
-        rank = self.quoted("installed_rank")
-        return [history.row_of(values) for values in self.run(f"SELECT {columns} FROM {self.table} ORDER BY {rank}")]
+        rows = self.lines(*COLUMNS)
+        return None if rows is None else [history.row_of(values) for values in rows]
 
-    def create_history(self) -> None:
-        """Make the history's table."""
-        for statement in self.definition():
-            self.run(statement)
+    def lines(self, *columns: str, table: str = "") -> list[tuple[t.Any, ...]] | None:
+        """What a table has in some columns, by the first of them; None where there is no such table.
+
+        :param table: beside that of the history, which it is by default.
+        """
+        table = table or self.settings.table
+        if table not in self.tables():
+            return None
+        names = [self.quoted(column) for column in columns]
+        where = f"{self.quoted(self.schema)}.{self.quoted(table)}"
+        return self.run(f"SELECT {', '.join(names)} FROM {where} ORDER BY {names[0]}")
+
+    def create_history(self, first: Row | None = None) -> None:
+        """Make the history's table, as a whole where the database can.
+
+        :param first: its first line.
+        """
+        with self._whole():
+            for statement in self.definition():
+                self.run(statement)
+            if first is not None:
+                self.add(first)
 
     def add(self, row: Row) -> None:
         """One line more; the database says when."""

@@ -11,14 +11,25 @@ import re
 import typing as t
 
 from ..errors import SlipwayError
-from .database import Database, RefusedError
+from .database import DENIED, LATE, LOCK, LOST, OTHER, Database, RefusedError
 
 # Flyway's own number, so that both keep each other out: the letters of its name, plus Java's hash of the table's name
 # (flyway-database-postgresql, C(PostgreSQLAdvisoryLockTemplate)).
 FLYWAY = int.from_bytes(b"Flyway", "big")
 POLL = (0.02, 0.5)  # seconds between two tries to get the lock, at first and at most
-LOCK_NOT_AVAILABLE = "55P03"
-DEADLOCK = "40P01"
+# Classes and codes of SQLSTATE (PostgreSQL manual, appendix A).
+CAUSES = {
+    "55P03": LOCK,
+    "40P01": LOCK,
+    "57014": LATE,
+    "42501": DENIED,
+    "25006": DENIED,
+    "08": LOST,
+    "57P": LOST,
+}
+SINCE_IDLE_TIMEOUT = 140000  # a server ends sessions that do nothing, if it is told to
+# What is reported of each change; with another value the server reads a script in another way than we do.
+READ_BY = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
 
 class PostgreSQL(Database):
@@ -28,16 +39,44 @@ class PostgreSQL(Database):
 
     def prepare(self) -> None:
         self._link.autocommit = True
-        settings = self.settings
-        self.run(f"SET lock_timeout = {round(settings.lock_timeout * 1000)}")
-        self.run(f"SET statement_timeout = {round(settings.statement_timeout * 1000)}")
-        self.run("SET client_encoding = 'UTF8'")
-        self._connected()
+        self.regain()
 
-    def _connected(self) -> None:
-        """Once for each connection, after its settings."""
-        if self.settings.schema:
-            self.run(f"SET search_path = {self.quoted(self.settings.schema)}")
+    def regain(self) -> None:
+        """All in one question, which is asked between any two scripts."""
+        settings = self.settings
+        wanted = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"]
+        if settings.lock_timeout:
+            wanted.append(f"SET lock_timeout = {_milliseconds(settings.lock_timeout)}")
+        wanted.append(f"SET statement_timeout = {_milliseconds(settings.statement_timeout)}")
+        if settings.schema:
+            wanted.append(f"SET search_path = {self.quoted(settings.schema)}")
+        self.run("; ".join(wanted))
+
+    def renew(self) -> None:
+        """All that C(DISCARD ALL) does but for the locks, on the same connection: another one takes far longer."""
+        if self.in_transaction():
+            self.run("ROLLBACK")
+        self.run("CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES")
+        self.regain()
+
+    def in_transaction(self) -> bool:
+        return bool(self.link.info.transaction_status)
+
+    def cancel(self) -> None:
+        self._link.cancel()
+
+    def expect_unchanged(self, words: t.Sequence[str], script: str) -> None:
+        for name, wanted in READ_BY.items():
+            value = self._link.info.parameter_status(name)
+            if value != wanted:
+                raise SlipwayError(
+                    "changes how the server reads what follows",
+                    obj=script,
+                    actual=f"{name} {value}",
+                    wanted=wanted,
+                    remedy="Take that away. Of a file that is not in UTF-8, its .conf names the encoding.",
+                    cause="bad_input",
+                )
 
     def quoted(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -75,28 +114,43 @@ class PostgreSQL(Database):
 
         A transaction that holds it, or a session that waits for it inside a statement, has a snapshot for which
         C(CREATE INDEX CONCURRENTLY) of the one at work would wait for ever.
+
+        The connection at work has one more. The server carries a statement on whose client was killed, and the lock of the idle
+        connection is free by then.
         """
         other = self._connect()
         try:
             other.autocommit = True
-            yield self._acquire(other, wait)
-        finally:
-            with contextlib.suppress(Exception):  # the lock ends with its connection, whatever happens to it
+            with self.told(), contextlib.closing(other.cursor()) as cursor:
+                if other.server_version >= SINCE_IDLE_TIMEOUT:
+                    cursor.execute("SET idle_session_timeout = 0")
+                self._expect_direct(cursor)
+                waited = self._acquire(cursor, self.number(), wait)
+            with self.told(), contextlib.closing(self.link.cursor()) as cursor:
+                waited += self._acquire(cursor, -self.number(), max(0.0, wait - waited / 1000))
+            self.held = (other.fileno(),)
+            yield waited
+        finally:  # the locks end with their connections, whatever happens to those
+            self.held = ()
+            with contextlib.suppress(
+                RefusedError
+            ):  # the server may take its time to notice that a connection is closed
+                self.run("SELECT pg_advisory_unlock(%s)", -self.number())
+            self.close()
+            with contextlib.suppress(Exception):
                 other.close()
 
-    def _acquire(self, other: t.Any, wait: float) -> int:
-        number, began, pause = self.number(), self.system.monotonic(), POLL[0]
-        with contextlib.closing(other.cursor()) as cursor:
-            self._expect_direct(cursor)
-            while True:
-                cursor.execute("SELECT pg_try_advisory_lock(%s)", (number,))
-                if cursor.fetchone()[0]:
-                    return round((self.system.monotonic() - began) * 1000)
-                left = wait - (self.system.monotonic() - began)
-                if left <= 0:
-                    raise self._held(cursor, number, wait)
-                self.system.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311  # no secret
-                pause = min(pause * 2, POLL[1])
+    def _acquire(self, cursor: t.Any, number: int, wait: float) -> int:
+        began, pause = self.system.monotonic(), POLL[0]
+        while True:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", (number,))
+            if cursor.fetchone()[0]:
+                return round((self.system.monotonic() - began) * 1000)
+            left = wait - (self.system.monotonic() - began)
+            if left <= 0:
+                raise self._held(cursor, number, wait)
+            self.system.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311  # no secret
+            pause = min(pause * 2, POLL[1])
 
     def _expect_direct(self, cursor: t.Any) -> None:
         """Two connections that are open at once have a process each, unless something between lends out the same one in turn.
@@ -133,7 +187,8 @@ class PostgreSQL(Database):
             obj=f"{self.schema} of {self.facts()['database']}",
             actual=who,
             wanted=f"the lock within {wait:g} s",
-            remedy="Wait for the other run; its lock ends with its connection.",
+            remedy="Wait for the other run; its lock ends with its connection. A statement of one that was killed goes on until"
+            " pg_terminate_backend ends it.",
             cause="lock_held",
         )
 
@@ -142,28 +197,19 @@ class PostgreSQL(Database):
         return FLYWAY + java_hash(self.table)
 
     def copy(self, statement: str, data: t.Iterable[str]) -> None:
-        try:
-            with contextlib.closing(self.link.cursor()) as cursor:
-                cursor.copy_expert(statement, _Rows(data))
-        except Exception as error:
-            told = self.refused(error)
-            if told is None:
-                raise
-            raise told from None
+        with self.told(), contextlib.closing(self.link.cursor()) as cursor:
+            cursor.copy_expert(statement, _Rows(data))
 
     def refused(self, error: Exception) -> RefusedError | None:
-        code = getattr(error, "pgcode", None)
         diagnosis = getattr(error, "diag", None)
         if diagnosis is None:
             return None
+        code = getattr(error, "pgcode", None) or ("08" if self._link is None or self._link.closed else "")
+        context = str(diagnosis.context or "").partition("\n")[0]
         parts = [diagnosis.message_primary or str(error).strip(), diagnosis.message_detail, diagnosis.message_hint]
-        said = " ".join(part for part in parts if part)
-        return RefusedError(
-            said,
-            code or "",
-            lock=code in (LOCK_NOT_AVAILABLE, DEADLOCK),
-            position=int(diagnosis.statement_position or 0),
-        )
+        said = " ".join(part for part in (*parts, f"({context})" if context.startswith("COPY") else "") if part)
+        cause = next((cause for known, cause in CAUSES.items() if code.startswith(known)), OTHER)
+        return RefusedError(said, code, cause, position=int(diagnosis.statement_position or 0))
 
     def facts(self) -> dict[str, str]:
         user, database = self.run("SELECT current_user, current_database()")[0]
@@ -193,6 +239,11 @@ _CONCURRENT = re.compile(
     rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
     re.IGNORECASE,
 )
+
+
+def _milliseconds(seconds: float) -> int:
+    """0, which is no limit, for nothing else."""
+    return max(1, round(seconds * 1000)) if seconds else 0
 
 
 def _folded(name: str) -> str:

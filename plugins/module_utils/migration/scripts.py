@@ -16,7 +16,7 @@ from .conf import Conf, Notes, in_transaction, read_conf, read_notes
 from .model import Migration
 from .names import CONF, FileName
 from .placeholders import Placeholders
-from .split import expect_uncontrolled, split, transactional
+from .split import controls, expect_uncontrolled, split, transactional
 from .splitter import Statement
 
 
@@ -73,19 +73,23 @@ class Script:
 
     @functools.cached_property
     def transactional(self) -> bool:
-        """Whether it runs in one transaction with its line in the history.
+        """Whether it runs in one transaction with its line in the history. All of it is read for that, so that nothing of it runs
+        before it could be.
 
-        :raises SlipwayError: C(bad_input) for statements of both sorts where nothing is said, or in spite of what is said.
+        :raises SlipwayError: C(bad_input) as RV(split); for statements of both sorts where nothing is said, or in spite of what is
+            said; for a transaction of its own within ours.
         """
         said = in_transaction(self.conf, self.notes, self.name.script)
-        if said is False:
-            return False
-        alone, others = None, None
+        alone, others, control = None, None, None
         for statement in self.statements():
             if not transactional(statement, self._reader.dialect, self._reader.server):
                 alone = alone or statement
             else:
                 others = others or statement
+            if controls(statement, self._reader.dialect):
+                control = control or statement
+        if said is False:
+            return False
         if alone is not None and self._reader.dialect == "postgresql" and (said or others):
             raise SlipwayError(
                 "cannot run in a transaction, and the rest of its script would",
@@ -95,6 +99,8 @@ class Script:
                 " stand alone.",
                 cause="bad_input",
             )
+        if alone is None and control is not None:
+            expect_uncontrolled(control, self._reader.dialect, self.name.script)
         return alone is None
 
     def pieces(self) -> t.Iterator[str]:
@@ -106,16 +112,6 @@ class Script:
     def statements(self) -> t.Iterator[Statement]:
         """One after the other."""
         return split(self.pieces(), self._reader.dialect, self.name.script)
-
-    def read_through(self) -> None:
-        """Nothing of it is to run before all of it could be read.
-
-        :raises SlipwayError: C(bad_input) as RV(split), and for a transaction of its own within ours.
-        """
-        within = self.transactional
-        for statement in self.statements():
-            if within:
-                expect_uncontrolled(statement, self._reader.dialect, self.name.script)
 
     def _raw(self) -> t.Iterator[str]:
         return source.read(self.path, self.conf.encoding or self._reader.encoding)
@@ -142,4 +138,8 @@ class Scripts:
 
     def of(self, migration: Migration) -> Script:
         """The file of a migration."""
-        return next(one for one in self.all if one.name.script == migration.script and one.name.kind == migration.kind)
+        return self._named[migration.kind, migration.script]
+
+    @functools.cached_property
+    def _named(self) -> dict[tuple[str, str], Script]:
+        return {(one.name.kind, one.name.script): one for one in self.all}

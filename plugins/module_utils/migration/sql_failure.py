@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..errors import SlipwayError
-from .database import RefusedError
+from .database import DENIED, LATE, LOCK, LOST, OTHER, RefusedError
 from .scripts import Script
 
 EXCERPT = 200  # characters of a statement
@@ -19,13 +19,13 @@ def failed(script: Script, line: int, statement: str, refused: RefusedError, *, 
     :param changed: what of the script is in the database now.
     """
     at = line + _lines_before(statement, refused.position)
-    lock = "Another session holds what it needs; see pg_stat_activity or SHOW PROCESSLIST, and run again."
+    what, remedy, cause = _SAYING[refused.cause]
     return SlipwayError(
-        "was refused by the database" if not refused.lock else "waited too long for a lock, each time it was tried",
+        what,
         obj=f"{script.name.script} line {at}" if line else script.name.script,
         actual=refused.said,
-        remedy=f"{lock if refused.lock else 'Correct it and run again.'} In force is {changed}.",
-        cause="lock_timeout" if refused.lock else "migration_failed",
+        remedy=f"{remedy} In force is {changed}.",
+        cause=cause,
         evidence={
             "script": script.name.script,
             "line": at,
@@ -34,6 +34,23 @@ def failed(script: Script, line: int, statement: str, refused: RefusedError, *, 
             "transactional": script.transactional,
         },
     )
+
+
+_SAYING = {
+    LOCK: (
+        "waited too long for a lock, each time it was tried",
+        "Another session holds what it needs; see pg_stat_activity or SHOW PROCESSLIST, and run again.",
+        "lock_timeout",
+    ),
+    LATE: (
+        "was ended before it was done",
+        "It took longer than statement_timeout or timeout allow, or somebody ended it; run again.",
+        "timeout",
+    ),
+    LOST: ("the connection was lost", "See the server's log, then run again.", "connection_lost"),
+    DENIED: ("was refused by the database", "Give the user the right that it names; run again.", "denied"),
+    OTHER: ("was refused by the database", "Correct it and run again.", "migration_failed"),
+}
 
 
 def _lines_before(statement: str, position: int) -> int:

@@ -10,7 +10,13 @@ import sqlite3
 import typing as t
 
 from ..errors import SlipwayError
-from .database import Database, RefusedError
+from .database import DENIED, LATE, LOCK, OTHER, Database, RefusedError
+
+CAUSES = {
+    "locked": LOCK,
+    "interrupted": LATE,
+    "readonly": DENIED,
+}  # by a word of the message: older drivers give no code
 
 
 class SQLite(Database):
@@ -18,10 +24,28 @@ class SQLite(Database):
 
     dialect = "sqlite"
     mark = "?"
+    begin = "BEGIN IMMEDIATE"  # one that only reads at first may be refused its lock at any later time
 
     def prepare(self) -> None:
         self._link.isolation_level = None  # the driver opens no transaction of its own
-        self.run(f"PRAGMA busy_timeout = {round(self.settings.lock_timeout * 1000)}")
+        self._wait_for_locks(self.settings.lock_timeout)
+
+    def _wait_for_locks(self, seconds: float) -> None:
+        self.run(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+    @contextlib.contextmanager
+    def until(self, deadline: float | None) -> t.Iterator[None]:
+        """Nothing ends a wait for a lock, so it is made as short as it must be."""
+        if deadline is not None:
+            self._wait_for_locks(max(0.0, min(self.settings.lock_timeout, deadline - self.system.monotonic())))
+        with super().until(deadline):
+            yield
+
+    def in_transaction(self) -> bool:
+        return bool(self.link.in_transaction)
+
+    def cancel(self) -> None:
+        self._link.interrupt()
 
     def quoted(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
@@ -69,7 +93,8 @@ class SQLite(Database):
         if not isinstance(error, (sqlite3.Error, sqlite3.Warning)):
             return None
         said = str(error)
-        return RefusedError(said, getattr(error, "sqlite_errorname", ""), lock="locked" in said)
+        cause = next((cause for word, cause in CAUSES.items() if word in said), OTHER)
+        return RefusedError(said, getattr(error, "sqlite_errorname", ""), cause)
 
     def facts(self) -> dict[str, str]:
         return {"user": "", "database": self._path()}

@@ -39,20 +39,9 @@ class Ledger:
         self.baseline: Version | None = None
         self.past: list[tuple[Row, str]] = []  # lines that a later one has made void, and how
         self.out_of_order: set[int] = set()
+        self.current: Version | None = None  # the highest version in force
         for row in sorted(rows, key=lambda one: one.rank):
             self._read(row)
-
-    @property
-    def current(self) -> Version | None:
-        """The highest version in force."""
-        inforce = [version for version, row in self.versions.items() if row.success]
-        return max(inforce, default=None)
-
-    @property
-    def dirty(self) -> list[Row]:
-        """What failed outside a transaction or was cut off, so that nobody knows how much of it is there."""
-        rows = [*self.versions.values(), *self.repeatables.values()]
-        return [row for row in rows if not row.success]
 
     def _read(self, row: Row) -> None:
         if row.type == history.SCHEMA:
@@ -63,15 +52,19 @@ class Ledger:
         version = Version(row.version)
         before = self.versions.get(version)
         if row.type in (history.UNDO_SQL, history.DELETE):
-            if before is not None and row.success:
+            if not row.success:
+                self.versions[version] = row  # nobody knows how much of it is there still
+            elif before is not None:
                 self.past.append((before, model.UNDONE if row.type == history.UNDO_SQL else model.DELETED))
                 del self.versions[version]
+            self.current = max((known for known, one in self.versions.items() if one.success), default=None)
             return
         if row.type in (history.BASELINE, history.SQL_BASELINE):
             self.baseline = version
-        current = self.current
-        if current is not None and version < current:
+        if self.current is not None and version < self.current:
             self.out_of_order.add(row.rank)
+        elif row.success:
+            self.current = version
         self.versions[version] = row
 
     def _read_repeatable(self, row: Row) -> None:

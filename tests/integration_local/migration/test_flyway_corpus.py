@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pathlib
 import shutil
 import subprocess
@@ -24,11 +23,11 @@ from ansible_collections.slipway.deploy.plugins.module_utils.migration.split imp
     transactional,
 )
 
-from tests.integration_local.backup.conftest import BIN, PASSWORD, Server, free_port
+from tests.integration_local.backup.conftest import BIN, Server, free_port
 
 from . import corpus
+from .flyway import flyway
 
-ROOT = pathlib.Path(__file__).parents[3]
 OWN = Own("public", "admin", "flyway", "flyway_schema_history", "never", "nowhere")
 
 
@@ -114,7 +113,8 @@ def _both() -> t.Iterator[Both]:
     server.start()
     try:
         server.execute("postgres", "CREATE DATABASE flyway", "CREATE DATABASE ours")
-        flyway(server, location)
+        given = [f"-placeholders.{name}={value}" for name, value in corpus.PLACEHOLDERS.items()]
+        assert flyway(server, "flyway", location, "migrate", *given)["migrationsExecuted"]
         files = [File(location, name) for name in names.scan(str(location)) if name.kind != UNDO]
         with contextlib.closing(server.connect("ours")) as link, link.cursor() as cursor:
             for file in files:
@@ -123,35 +123,6 @@ def _both() -> t.Iterator[Both]:
     finally:
         server.stop()
         shutil.rmtree(place)
-
-
-def flyway(server: Server, location: pathlib.Path) -> None:
-    """Migrate as people do; with a lock that does not keep CREATE INDEX CONCURRENTLY waiting for ever."""
-    java = ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", str(ROOT / ".cache/tools/flyway/*")]
-    given = [f"-placeholders.{name}={value}" for name, value in corpus.PLACEHOLDERS.items()]
-    options = [
-        "-skipCheckForUpdate",
-        "-postgresql.transactional.lock=false",
-        f"-locations=filesystem:{location}",
-        *given,
-    ]
-    url = f"jdbc:postgresql://127.0.0.1:{server.port}/flyway"
-    environment = {
-        **os.environ,
-        "FLYWAY_URL": url,
-        "FLYWAY_USER": "admin",
-        "FLYWAY_PASSWORD": PASSWORD,
-        "LC_ALL": "C.UTF-8",
-    }
-    environment["REDGATE_DISABLE_TELEMETRY"] = "true"
-    done = subprocess.run(
-        [*java, "org.flywaydb.commandline.Main", *options, "migrate"],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    assert "Successfully applied" in done.stdout, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_the_history_of_flyway_is_ours(both: Both) -> None:

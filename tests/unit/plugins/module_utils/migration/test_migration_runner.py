@@ -132,6 +132,16 @@ def test_a_repeatable_one_is_applied_again_when_it_has_changed(project: Project)
     assert [one.state for one in report.after.migrations if one.script == "R__names.sql"] == ["superseded", "success"]
 
 
+def test_a_repeatable_one_that_has_changed_waits_for_the_versions_it_may_need(project: Project) -> None:
+    project.run()
+    project.write(
+        V3__price="ALTER TABLE item ADD COLUMN price INTEGER;",
+        R__names="DROP VIEW names; CREATE VIEW names AS SELECT name, price FROM item;",
+        R__also="SELECT 1;",
+    )
+    assert [one.script for one in project.run().done] == ["V3__price.sql", "R__also.sql", "R__names.sql"]
+
+
 def test_a_statement_that_fails_takes_its_whole_script_back_and_is_named_with_its_line(project: Project) -> None:
     project.write(V3__broken="INSERT INTO item (name) VALUES ('x');\n\nINSERT INTO nowhere VALUES (1);\n")
     with pytest.raises(
