@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import typing as t
 
+from .conf import Notes
 from .model import Report, Status
 
 STATES = ("latest", "target", "status", "undone", "baselined", "repaired")
@@ -25,6 +26,35 @@ class Order(t.NamedTuple):
     target: str = ""
     phase: str = "all"
     timeout: float = 0.0
+
+
+class Text(t.NamedTuple):
+    """The SQL of one migration.
+
+    :param script: its name, as people know it.
+    :param pieces: of the SQL, placeholders replaced.
+    :param notes: the annotations above it.
+    :param whole: whether it runs in one transaction.
+    """
+
+    script: str
+    pieces: t.Iterable[str]
+    notes: Notes = Notes()
+    whole: bool = True
+
+
+class Sources(t.NamedTuple):
+    """What the lint looks at.
+
+    :param texts: of the migrations that would be applied, in order.
+    :param server: major version of PostgreSQL.
+    :param tables: that the database has, without those of the history; None where nobody asked it.
+    """
+
+    texts: t.Sequence[Text]
+    dialect: str
+    server: int = 0
+    tables: t.Optional[frozenset[str]] = None
 
 
 class Tool(abc.ABC):
@@ -49,3 +79,7 @@ class Tool(abc.ABC):
 
         :raises SlipwayError: C(migration_failed) with script, line and the database's words; C(dirty); C(lock_held); …
         """
+
+    def sources(self, _order: Order) -> Sources | None:
+        """The SQL that RV(apply) would run, for the lint; None where the tool cannot tell."""
+        return None
