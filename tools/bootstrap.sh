@@ -6,7 +6,7 @@
 # Makes what a make target needs, and only what is missing:
 #   tools/bootstrap.sh venv NAME FILE…      .venv-NAME from pinned requirements, and the collection's path
 #   tools/bootstrap.sh packages NAME…       distribution packages; none of their services is started
-#   tools/bootstrap.sh npm PACKAGE@VERSION  a tool of Node.js, in .cache/tools/node_modules
+#   tools/bootstrap.sh npm PACKAGE@VERSION… all tools of Node.js, in .cache/tools/node_modules
 #   tools/bootstrap.sh go PACKAGE@VERSION   a tool written in Go, in .cache/tools/bin
 #   tools/bootstrap.sh maven NAME           the jars that requirements/NAME.txt pins, in .cache/tools/NAME
 #   tools/bootstrap.sh python VERSION…      prints the first of these Pythons that is here, or fails
@@ -123,13 +123,13 @@ make_venv() {
 have_tool() { [ "$(cat ".cache/tools/$1.stamp" 2>/dev/null)" = "$2" ]; }
 note_tool() { printf '%s' "$2" >".cache/tools/$1.stamp"; }
 
+# All in one call: npm takes away what an earlier one has installed.
 make_npm() {
-  local name=${1%@*}
-  have_tool "$name" "$1" && return
+  have_tool npm "$*" && return
   install_commands node nodejs npm npm
   mkdir -p .cache/tools
-  quietly "Installing $1" npm install --prefix .cache/tools --no-save --no-fund --no-audit "$1"
-  note_tool "$name" "$1"
+  quietly "Installing $*" npm install --prefix .cache/tools --no-save --no-fund --no-audit "$@"
+  note_tool npm "$*"
 }
 
 make_go() {

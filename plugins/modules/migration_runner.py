@@ -35,10 +35,61 @@ options:
     choices: [latest, target, status, undone, baselined, repaired]
     default: latest
   tool:
-    description: What the migrations are written for. V(sql) is plain SQL with the names of Flyway.
+    description:
+      - What the migrations are written for. V(sql) is plain SQL with the names of Flyway, applied by this module itself.
+      - The others are programs of their own, started while this module holds the same lock, and read by the same history before and
+        after. V(alembic) and V(django) are asked within the project's own Python, V(knex) within Node.js; V(flyway) and
+        V(liquibase) by their command lines. V(command) is anything else.
     type: str
-    choices: [sql]
+    choices: [sql, command, alembic, django, flyway, liquibase, knex]
     default: sql
+  project:
+    description: Where the migrations of a tool other than V(sql) are, and how it is started.
+    type: dict
+    suboptions:
+      directory:
+        description: The directory that the tool works in.
+        type: path
+      program:
+        description:
+          - What starts it, as a list of words. By default C(python3) for V(alembic) and V(django), C(node) for V(knex), and
+            C(flyway) and C(liquibase) for those.
+          - For V(alembic) and V(django) it is the interpreter of the project, such as C(/srv/shop/venv/bin/python).
+        type: list
+        elements: str
+      config:
+        description:
+          - C(alembic.ini), or the directory of its scripts; the settings module of Django; a file of settings for Flyway, such as
+            C(flyway.conf); the changelog of Liquibase; C(knexfile.js).
+          - By default C(alembic.ini), C(changelog.xml) and C(knexfile.js), and for Django what C(DJANGO_SETTINGS_MODULE) says.
+        type: str
+      environment:
+        description: Variables for it. They are no place for secrets, which a result would show.
+        type: dict
+        default: {}
+      url_variable:
+        description: The variable in which it finds the connection string, as C(postgresql://…).
+        type: str
+        default: DATABASE_URL
+      apply:
+        description: For V(command), the command that applies all that is pending, as a list of words. It ends with 0 when it has.
+        type: list
+        elements: str
+      pending:
+        description:
+          - For V(command), the command that tells whether something is pending. It ends with 0 where nothing is, with one of
+            O(project.pending_rc) where something is, and prints a line for each.
+        type: list
+        elements: str
+      pending_rc:
+        description: Exit statuses of O(project.pending) that mean that something is pending. Any other one is an error.
+        type: list
+        elements: int
+        default: [1]
+      preview:
+        description: For V(command), a command that prints the SQL that would run, for check mode.
+        type: list
+        elements: str
   engine:
     description: The kind of database.
     type: str
@@ -52,12 +103,13 @@ options:
         since a lock of a session means nothing there.
     type: str
   locations:
-    description: Directories with migrations, those below them included.
+    description: Directories with migrations, those below them included. For O(tool=sql) and O(tool=flyway), which need it.
     type: list
     elements: path
-    required: true
   target:
-    description: A version, such as V(1.2), for O(state).
+    description:
+      - A version, such as V(1.2), for O(state). Of other tools a revision of Alembic, V(app.0003) or V(app.zero) of Django, the id
+        of a changeset, or a file's name of Knex.
     type: str
   phase:
     description:
@@ -67,6 +119,25 @@ options:
     type: str
     choices: [expand, contract, all]
     default: all
+  lint:
+    description:
+      - What is done about statements of pending migrations that break the version which still runs, or keep others from a table
+        for long. They are looked at before anything is applied.
+      - V(refuse) applies nothing then, and names the safe way. V(warn) applies and warns. V(off) does not look.
+      - By default V(refuse) where O(phase) is V(expand) or V(contract), and V(warn) where it is V(all).
+      - >-
+        C(-- slipway: phase=expand) above the first statement of a migration allows what would break the version that runs,
+        C(-- slipway: phase=contract) lets it wait for a run of that phase, and C(-- slipway: allow=RULE reason=…) allows what one
+        rule finds. Each is told in RV(lint).
+      - With O(state=status) it only tells; in check mode it refuses as the run would. With O(state=undone), O(state=baselined) and
+        O(state=repaired) it does not look.
+    type: str
+    choices: [refuse, warn, 'off']
+  lint_squawk:
+    description:
+      - The program C(squawk), asked as well where O(engine) is V(postgresql). By default the one on the path; where there is none,
+        the collection's own rules alone. Empty to do without.
+    type: str
   out_of_order:
     description: Whether versions below the highest one that is applied may still be applied.
     type: bool
@@ -82,15 +153,18 @@ options:
     description: The schema to work in; by default the connection's own. For MySQL and MariaDB it is the database.
     type: str
   table:
-    description: Name of the history's table.
+    description:
+      - Name of the history's table. By default what the tool calls it, C(flyway_schema_history) for O(tool=sql). Alembic's has to
+        be named here where C(env.py) gives it another name.
     type: str
-    default: flyway_schema_history
   encoding:
     description: Of the files, unless a C(.conf) beside one says another.
     type: str
     default: UTF-8
   placeholders:
-    description: Values by the names of placeholders such as C(${name}). One without a value is an error.
+    description:
+      - Values by the names of placeholders such as C(${name}). One without a value is an error.
+      - They are shown in check mode and in what is said of an error, so they are no place for secrets.
     type: dict
     default: {}
   placeholder_prefix:
@@ -114,11 +188,13 @@ options:
     type: float
     default: 60
   statement_timeout:
-    description: Seconds that a statement may take; 0 for no limit. MySQL (not MariaDB) ends only what reads.
+    description: Seconds that a statement may take before it is ended; 0 for no limit.
     type: float
     default: 0
   timeout:
-    description: Seconds after which a migration that waits for a lock is not tried again; 0 for no limit.
+    description:
+      - Seconds for the whole run, waiting for locks included; 0 for no limit. What is at work then is ended, and nothing more is
+        begun; what was applied before stays. A tool other than V(sql) is ended with all that it has started.
     type: float
     default: 0
   platform:
@@ -185,6 +261,15 @@ EXAMPLES = r"""
     target: "12"
     url: "{{ vault_database_url }}"
     locations: [/srv/shop/migrations]
+
+- name: Apply what Django has, as the program's own Python
+  slipway.deploy.migration_runner:
+    tool: django
+    url: "{{ vault_database_url }}"
+    project:
+      directory: /srv/shop/app
+      program: [/srv/shop/venv/bin/python]
+      config: shop.settings
 
 - name: Undo all after 1.4
   slipway.deploy.migration_runner:
@@ -267,6 +352,53 @@ recorded:
   returned: success
   type: bool
   sample: true
+lint:
+  description:
+    - What the lint has found in the migrations that are pending, in order. With O(state=status) and in check mode as well.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    script:
+      description: The migration.
+      type: str
+    line:
+      description: Where in it.
+      type: int
+    rule:
+      description: Name of the rule, for C(allow=).
+      type: str
+    class:
+      description: V(contract) for what breaks the version that still runs, V(unsafe_lock) for what keeps others from a table.
+      type: str
+    message:
+      description: What the statement does.
+      type: str
+    recipe:
+      description: The safe way.
+      type: str
+    overruled:
+      description: The annotation that allows it; empty where none does.
+      type: str
+  sample:
+    - script: V13__drop_price.sql
+      line: 2
+      rule: drop-column
+      class: contract
+      message: drops the column item.price, which the version that still runs may read or write
+      recipe: Release a version that neither reads nor writes price (no SELECT *, either); …
+      overruled: phase=contract
+lint_by:
+  description: Who has looked. Empty where nothing was looked at.
+  returned: success
+  type: list
+  elements: str
+  sample: [slipway, squawk 2.70.0]
+phases:
+  description: What its statements make each pending migration, V(expand) or V(contract), whatever it says of itself.
+  returned: success
+  type: dict
+  sample: {"V13__drop_price.sql": "contract"}
 lock_wait_ms:
   description: Milliseconds that others who migrate the same database were waited for.
   returned: success, not in check mode

@@ -11,6 +11,7 @@ import typing as t
 
 from ..system import System
 from .database import Connect, Database, Fence, Settings
+from .history import TABLE
 from .placeholders import PREFIX, SUFFIX, Own, Placeholders
 from .runner import Patience, SqlRunner
 from .scripts import Reader, Scripts
@@ -27,14 +28,18 @@ def tool(params: Options, url: str, system: System, fence: Fence | None = None) 
 
     :param url: connection string, or the path of a SQLite file.
     """
-    return sql(params, url, system, fence)
+    if params["tool"] == "sql":
+        return sql(params, url, system, fence)
+    from .outside_factory import outside
+
+    return outside(params, url, system, fence, make=database, sql=lambda given: sql(given, url, system, fence))
 
 
 def sql(params: Options, url: str, system: System, fence: Fence | None) -> SqlRunner:
     """Plain SQL."""
     settings = Settings(
         schema=params["schema"] or "",
-        table=params["table"],
+        table=params["table"] or TABLE,
         lock_timeout=params["lock_timeout"],
         statement_timeout=params["statement_timeout"],
         fence=fence,

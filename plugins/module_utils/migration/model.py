@@ -70,6 +70,7 @@ class Status(t.NamedTuple):
     :param recorded: whether there is a history at all.
     :param problems: why nothing may be applied: what, on which object, and the remedy.
     :param last: number of the last line of the history, which only grows.
+    :param mark: anything else that tells one state of the history from another, where a tool shows no lines of it.
     """
 
     current: str
@@ -77,6 +78,7 @@ class Status(t.NamedTuple):
     migrations: tuple[Migration, ...]
     problems: tuple[dict[str, str], ...] = ()
     last: int = 0
+    mark: str = ""
 
     def of(self, *states: str) -> list[Migration]:
         """Those in any of these states, in order."""
@@ -84,8 +86,10 @@ class Status(t.NamedTuple):
 
     @property
     def pending(self) -> list[Migration]:
-        """What is to be applied, in order."""
-        return self.of(PENDING, OUTDATED)
+        """What is to be applied, in order: the repeatable ones last and by description, those that were applied before too."""
+        found = self.of(PENDING, OUTDATED)
+        repeatable = sorted((one for one in found if one.kind == REPEATABLE), key=lambda one: one.description)
+        return [*(one for one in found if one.kind != REPEATABLE), *repeatable]
 
 
 class Done(t.NamedTuple):
@@ -119,4 +123,4 @@ class Report(t.NamedTuple):
 def history_of(status: Status) -> tuple[t.Any, ...]:
     """What the history says, without anything of the files."""
     rows = [(one.rank, one.version, one.script, one.applied) for one in status.migrations if one.rank]
-    return (status.recorded, status.last, sorted(rows, key=lambda row: row[0]))
+    return (status.recorded, status.last, status.mark, sorted(rows, key=lambda row: row[0]))

@@ -14,6 +14,7 @@ from ..errors import SlipwayError
 from ..masking import mask_all
 from ..migration import factory, model
 from ..migration.database import Fence
+from ..migration.lint.gate import REFUSE, WARN, Gate
 from ..migration.model import Report, Status
 from ..migration.names import Version
 from ..migration.tool import Order, Tool
@@ -22,6 +23,7 @@ from ..state.machine import Machine, ReleaseToken
 from ..system import System
 
 NOTE = "migrated"  # event of the journal: what a release has applied
+REPAIRED = ("dirty", "edited", "missing_file")  # problems that C(state: repaired) takes away
 
 Params = dict[str, t.Any]
 
@@ -46,16 +48,21 @@ def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
     """Alone, or as the stage of a release, which writes down what was applied."""
     expect_options(params, url)
     order = Order(params["state"], params["target"] or "", params["phase"], params["timeout"])
+    gate = Gate(params["lint"] or (WARN if params["phase"] == "all" else REFUSE), params["lint_squawk"], system)
     if check or params["release"] is None or params["state"] == "status":
         tool = factory.tool(params, url, system)
-        return planned(tool, order) if check or order.state == "status" else done(tool.apply(order))
+        told_of = gate.told(gate.look(tool, order), order)
+        return {**(planned(tool, order) if check or order.state == "status" else done(tool.apply(order))), **told_of}
     release = params["release"]
     machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
     fence = Fence(f"{params['platform']}/{params['environment']}", release["token"])
     with machine.stage(ReleaseToken.parse(release), release["stage"], release["deadline"]) as step:
-        report = factory.tool(params, url, system, fence).apply(order)
-        step.note(NOTE, scripts=[one.script for one in report.done], current=report.after.current)
-    return done(report)
+        tool = factory.tool(params, url, system, fence)
+        found = gate.look(tool, order)
+        report = tool.apply(order)
+        scripts, allowed = [one.script for one in report.done], gate.allowed(found)
+        step.note(NOTE, scripts=scripts, current=report.after.current, lint_overruled=allowed)
+    return {**done(report), **gate.told(found, order)}
 
 
 def expect_options(params: Params, url: str) -> None:
@@ -65,7 +72,7 @@ def expect_options(params: Params, url: str) -> None:
             raise _wrong("is no duration", name, params[name], "seconds, 0 or more")
     if not url:
         raise _wrong("missing", "url", None, "the connection string of the database, or the path of a SQLite file")
-    if params["target"]:
+    if params["target"] and params["tool"] in ("sql", "flyway"):
         Version(params["target"])
     if params["release"] is not None and not (params["platform"] and params["environment"]):
         raise _wrong("missing", "platform and environment", None, "both, as those of the release")
@@ -74,12 +81,13 @@ def expect_options(params: Params, url: str) -> None:
 def planned(tool: Tool, order: Order) -> dict[str, t.Any]:
     """What would be done, and the SQL of it; nothing is."""
     status = tool.status()
-    sql = "" if order.state in ("status", "baselined", "repaired") else tool.preview(order)
+    sql = "" if order.state == "status" else tool.preview(order)
     if order.state in ("latest", "target"):
         expect_none(status, "the database")
-    changes = bool(sql) or order.state in ("baselined", "repaired")
+    repairs = order.state == "repaired" and any(one["cause"] in REPAIRED for one in status.problems)
+    begins = order.state == "baselined" and not any(one.rank for one in status.migrations)
     return {
-        "changed": changes and order.state != "status",
+        "changed": bool(sql) or repairs or begins,
         "sql": sql,
         "current_before": status.current,
         "current_after": status.current,
