@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
         result.update(
             changed=False,
             failed=not verdict.ok,
+            refused=not verdict.ok,
             msg=verdict.message,
             stage_name=verdict.stage,
             seconds=round(verdict.seconds, 3),

@@ -71,6 +71,11 @@ seconds:
   returned: always
   type: float
   sample: 1.42
+refused:
+  description: Whether a machine did not pass; as RV(ignore:failed), for a play that decides by itself what follows.
+  returned: always
+  type: bool
+  sample: false
 blames_version:
   description: Whether any cause speaks against the version itself, rather than against the infrastructure.
   returned: always

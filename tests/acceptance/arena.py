@@ -72,7 +72,7 @@ class Arena:
         check.all_on(fleet, version)
         leases = {machine: lock["lease"] for machine, lock in locks(fleet).items() if lock["lease"]}
         held = {name: one for name, one in leases.items() if not (nothing_done and holder_is_gone(one["holder"]))}
-        assert held == {}
+        assert held == {}, held
         self.live = version
 
 

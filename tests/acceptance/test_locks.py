@@ -23,7 +23,7 @@ from tests.shop.site import kill
 from . import check, machines
 from .arena import Arena
 from .fleet import Fleet
-from .interruption import IMPATIENT, Customers, CutRun, Point, at_work
+from .interruption import IMPATIENT, Customers, CutRun, Point, at_work, locks
 
 sampled = pytest.mark.sample(1)
 
@@ -92,6 +92,25 @@ def test_two_releases_that_start_together_never_both_go_on(arena: Arena) -> None
     refused = [text for run, text in zip(runs, said) if run.returncode]
     assert all("lock" in text for text in refused), refused
     arena.ends_on(fleet, arena.after if passed else arena.before)
+
+
+def test_a_release_that_some_machines_refuse_gives_back_what_the_others_have_granted(arena: Arena) -> None:
+    """Between its reading and its lock another one has taken two of three machines."""
+    fleet = arena.case()
+    first = begin(fleet, Point("lock", "begin", "stop"), arena.after)
+    all_of_them, fleet.apps = fleet.apps, ["app1"]
+    fleet.write_inventory()
+    other = begin(fleet, SHIFTING, arena.after)
+    fleet.apps = all_of_them
+    fleet.write_inventory()
+    with at_work(other):
+        first.go_on()
+        refused = first.ended()
+        check.refused(refused, "lock: 2 of 3 machines did not pass", f"process {other.process.pid}")
+        assert locks(fleet)["app2"]["lease"] is None, refused.output
+    check.succeeded(other.ended())
+    check.succeeded(fleet.deploy(arena.after))
+    arena.ends_on(fleet, arena.after)
 
 
 @pytest.fixture

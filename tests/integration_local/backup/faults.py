@@ -162,7 +162,8 @@ def expect_good(site: Site, proof: str) -> None:
     assert made is not None and list(site.listed())[-1] == made.manifest.id
     known = catalog.read(site.store)
     assert known.cut_off == []
-    assert site.store.leftovers(remove=False) == []
+    left = site.store.leftovers(remove=False)
+    assert left == [], left
     assert left_behind(site) == []
 
 
