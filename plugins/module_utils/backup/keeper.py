@@ -79,9 +79,9 @@ class Keeper:
     ) -> None:
         self._engine, self._store, self._codec, self._system = engine, store, codec, system
         self._progress = engine.progress = progress or Progress("", system)
-        self._prover = Prover(engine, store, codec, system, self._progress)
-        self._restorer = Restorer(engine, self._prover, system, self._progress, f"{notes}.restoring" if notes else "")
         self._clearing = Clearing(store, system, f"{notes}.writing" if notes else "")
+        self._prover = Prover(engine, store, codec, system, self._clearing)
+        self._restorer = Restorer(engine, self._prover, system, self._progress, f"{notes}.restoring" if notes else "")
         self._actions: list[str] = []
 
     # --- what is asked for
@@ -277,8 +277,7 @@ class Keeper:
         return Backup(manifest)
 
     def _prove(self, backup: Backup, by: str) -> Backup:
-        with self._clearing.writing(backup.manifest.id):
-            proven = self._prover.prove(backup, by)
+        proven = self._prover.prove(backup, by)
         took = f": restored in {proven.restore_seconds:.1f} s" if by == "restore" else ""
         self._say(f"{backup.manifest.id} is good, by {by}{took}")
         return proven

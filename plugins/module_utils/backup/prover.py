@@ -11,11 +11,11 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import catalog
+from .clearing import Clearing
 from .codec import Codec, Meter
 from .compare import expect_same
 from .engine import Engine
 from .model import DUMP, Backup, Part, Proof
-from .progress import Progress
 from .store import Store
 
 # Causes that say something about the backup, and not about the place where it was looked at.
@@ -26,11 +26,13 @@ class Prover:
     """The looks at the backups of one target.
 
     :param codec: has the identity that decrypts; how a backup is stored, it says itself.
+    :param clearing: told what is written, so that the next run clears up what a cut-off one leaves of it.
     """
 
-    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System, progress: Progress) -> None:
+    def __init__(self, engine: Engine, store: Store, codec: Codec, system: System, clearing: Clearing) -> None:
         self._engine, self._store, self._codec, self._system = engine, store, codec, system
-        self._progress = progress
+        self._progress = engine.progress
+        self._clearing = clearing
 
     def prove(self, backup: Backup, by: str) -> Backup:
         """Look at a backup, and write down what was found.
@@ -43,9 +45,13 @@ class Prover:
             sure = self._damage(backup) or (error if error.cause in SURE else None)
             if sure is None:  # it may be the place where it was looked at
                 raise
-            catalog.write_proof(self._store, backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
+            self._write(backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
             raise sure from None
-        return catalog.write_proof(self._store, backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
+        return self._write(backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
+
+    def _write(self, backup: Backup, proof: Proof) -> Backup:
+        with self._clearing.writing(backup.manifest.id):
+            return catalog.write_proof(self._store, backup, proof)
 
     def expect_stored(self, backup: Backup) -> None:
         """That a backup can be begun with: all of its objects are there in their sizes, and what is encrypted has a key here.

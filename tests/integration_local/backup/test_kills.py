@@ -100,7 +100,7 @@ def expect_whole(site: Site, proof: str = "read") -> None:
     expect_good(site, proof)
 
 
-STEPS = 42  # of a backup of SQLite that deletes two others; fifteen of them are this machine's notes
+STEPS = 49  # of a backup of SQLite that deletes two others; 22 of them are this machine's notes
 
 
 @pytest.fixture

@@ -83,12 +83,31 @@ def test_the_password_is_nowhere_but_in_the_container(target: Target) -> None:
 
 
 def _processes() -> str:
-    """Command lines and environments of all, but for this one and what it was started by."""
+    """Command lines and environments of all, but for those of tests that run beside this one and use the same password."""
+    parents = {path.parent.name: _parent(path) for path in pathlib.Path("/proc").glob("[0-9]*/stat")}
     found = b""
-    for path in [*glob.glob("/proc/[0-9]*/cmdline"), *glob.glob("/proc/[0-9]*/environ")]:
-        with contextlib.suppress(OSError):
-            found += pathlib.Path(path).read_bytes() + b"\n"
+    for pid in parents:
+        if not _is_of_another_test(pid, parents):
+            for name in ("cmdline", "environ"):
+                with contextlib.suppress(OSError):
+                    found += pathlib.Path("/proc", pid, name).read_bytes() + b"\n"
     return found.decode(errors="replace")
+
+
+def _parent(stat: pathlib.Path) -> str:
+    """Of a process; its name, which may have spaces, is in brackets (proc(5))."""
+    with contextlib.suppress(OSError):
+        return stat.read_text(errors="replace").rpartition(")")[2].split()[1]
+    return ""
+
+
+def _is_of_another_test(pid: str, parents: dict[str, str]) -> bool:
+    """Whether it belongs to another pytest worker: a child of what has started this one."""
+    while pid and pid != str(os.getpid()):
+        if "PYTEST_XDIST_WORKER" in os.environ and parents.get(pid) == str(os.getppid()):
+            return True
+        pid = parents.get(pid, "")
+    return False
 
 
 def test_a_container_stays_until_all_that_it_wrote_was_read(tmp_path: pathlib.Path) -> None:
