@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import SlipwayError
-from .model import Backup
+from .model import STRENGTH, Backup
 
 ASSUMED = 10 * 2**20  # bytes a second of dump and restore together, where no earlier run tells; slow on purpose
 
@@ -83,6 +83,20 @@ def fresh(backups: t.Sequence[Backup], patience: Patience, now: float, why: str)
         "slipway_database.backup.in_release_max; or release without, with -e slipway_waive_backup=REASON.",
         cause="no_fresh_backup",
     )
+
+
+def proven_lately(backup: Backup, by: str, max_age: float, now: float) -> str:
+    """That a backup was proven at least so strongly and not too long ago, in words; empty where it is to be proven again.
+
+    :param max_age: seconds; 0 to prove it in any case.
+    :param now: seconds since the epoch.
+    """
+    strong = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
+    good = STRENGTH.index(backup.verified_by) >= STRENGTH.index(by)
+    # One from the future says that a clock went back: how old it is nobody knows.
+    if not (max_age and good and strong and 0 <= now - strong[-1].at <= max_age):
+        return ""
+    return f"{backup.manifest.id} was verified by {strong[-1].by} {now - strong[-1].at:.0f} s ago"
 
 
 def predicted_too_long(expected: Forecast, chosen: Backup, now: float) -> str:

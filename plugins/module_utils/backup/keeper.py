@@ -125,12 +125,9 @@ class Keeper:
     def verified(self, wanted: str, by: str, max_age: float, *, check: bool = False) -> Outcome:
         """A proof of a backup that is there: of this strength, and not older than ``max_age`` seconds."""
         backup = catalog.read(self._store).named(wanted)
-        proofs = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
-        strong = STRENGTH.index(backup.verified_by) >= STRENGTH.index(by)
-        if max_age and strong and proofs and 0 <= self._system.wall() - proofs[-1].at <= max_age:
-            self._say(
-                f"{backup.manifest.id} was verified by {proofs[-1].by} {self._system.wall() - proofs[-1].at:.0f} s ago"
-            )
+        lately = due.proven_lately(backup, by, max_age, self._system.wall())
+        if lately:
+            self._say(lately)
             return self._outcome(backup, changed=False)
         if check:
             self._say(f"verify {backup.manifest.id} by {by}")

@@ -106,11 +106,9 @@ class PhysicalKeeper:
         """A proof of a backup that is there: of this strength, and not older than ``max_age`` seconds."""
         stanza, known = self._read()
         backup = _named(known, wanted)
-        proofs = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
-        now = self._system.wall()
-        strong = STRENGTH.index(backup.verified_by) >= STRENGTH.index(by)
-        if max_age and strong and proofs and 0 <= now - proofs[-1].at <= max_age:
-            self._say(f"{backup.manifest.id} was verified by {proofs[-1].by} {now - proofs[-1].at:.0f} s ago")
+        lately = due.proven_lately(backup, by, max_age, self._system.wall())
+        if lately:
+            self._say(lately)
             return self._outcome(backup, known, changed=False)
         cluster = self._expect_usable(stanza)
         if check:

@@ -120,11 +120,9 @@ class SnapshotKeeper:
         """A proof of a snapshot that is there: of this strength, and not older than ``max_age`` seconds."""
         known, _there = self._read()
         backup = self._newest_counted(known) if wanted == "latest" else known.named(wanted)
-        proofs = [proof for proof in backup.proofs if STRENGTH.index(proof.by) >= STRENGTH.index(by)]
-        strong = STRENGTH.index(backup.verified_by) >= STRENGTH.index(by)
-        if max_age and strong and proofs and 0 <= self._system.wall() - proofs[-1].at <= max_age:
-            ago = self._system.wall() - proofs[-1].at
-            self._say(f"{backup.manifest.id} was verified by {proofs[-1].by} {ago:.0f} s ago")
+        lately = due.proven_lately(backup, by, max_age, self._system.wall())
+        if lately:
+            self._say(lately)
             return self._outcome(backup, known, changed=False)
         live = self._prover.live()
         if check:
