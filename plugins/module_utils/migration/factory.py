@@ -9,6 +9,7 @@ import os
 import time
 import typing as t
 
+from ..database.secrets import MYSQL
 from ..system import System
 from .database import Connect, Database, Fence, Settings
 from .history import TABLE
@@ -17,8 +18,6 @@ from .runner import Patience, SqlRunner
 from .scripts import Reader, Scripts
 from .states import Rules
 from .tool import Tool
-
-MYSQL = ("mysql", "mariadb")
 
 Options = t.Mapping[str, t.Any]
 
