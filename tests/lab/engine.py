@@ -128,6 +128,8 @@ def run_logged(argv: t.Sequence[str], log: Path, progress: Progress, *, stdin: s
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            # What runs in another root has not our directory for temporary files.
+            env={name: value for name, value in os.environ.items() if name != "TMPDIR"},
         )
         assert child.stdin is not None and child.stdout is not None
         with contextlib.suppress(BrokenPipeError):
