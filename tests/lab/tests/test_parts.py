@@ -14,7 +14,7 @@ import pytest
 
 from tests.lab import LabError, engine, network
 from tests.lab.access import Access
-from tests.lab.engine import Progress, run, write_private
+from tests.lab.engine import Progress, run, run_logged, write_private
 from tests.lab.image import Debian, names
 
 DEBIAN = 'ID=debian\nVERSION_CODENAME=bookworm\nVERSION_ID="12"\n'
@@ -134,3 +134,13 @@ def test_a_docker_client_that_came_without_an_engine_is_given_one(monkeypatch: p
     monkeypatch.setattr(engine, "_start_by_systemd", str)
     assert engine.ensure_engine() == "20.10.24"
     assert installed == [["docker.io"]]
+
+
+def test_what_builds_an_image_in_another_root_is_not_told_of_a_temporary_directory_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    log = tmp_path / "log"
+    with Progress("looking") as progress:
+        run_logged(["sh", "-c", 'echo "${TMPDIR:-none} ${PATH:+path}"'], log, progress)
+    assert log.read_text() == "none path\n"
