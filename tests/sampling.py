@@ -38,6 +38,19 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in left_out]
 
 
+def leave_files(config: pytest.Config, items: list[pytest.Item], always: str) -> None:
+    """Leave a share of the files where not all is wanted (``make test``): whole ones, whose tests may build on each other.
+
+    :param always: the file that is never left out.
+    """
+    if SOAK or SHARE >= 100 or any(".py" in argument for argument in config.args):
+        return
+    files = sorted({item.path.name for item in items} - {always})
+    chosen = {always, *random.Random(f"{SEED} files").sample(files, min(few(len(files)), len(files)))}
+    config.hook.pytest_deselected(items=[item for item in items if item.path.name not in chosen])
+    items[:] = [item for item in items if item.path.name in chosen]
+
+
 def few(count: int) -> int:
     """How many of so many are drawn, at least one."""
     return max(1, math.ceil(count * SHARE / 100))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab.machines import SHARED
 
-from . import check, interruption
+from . import check, interruption, methods
 from .fleet import Fleet
 
 PLACE = "/srv/backups"
@@ -144,6 +144,7 @@ def test_the_live_database_is_replaced_while_the_services_are_stopped(site: Flee
 @pytest.mark.sample(5, of="restores")
 @pytest.mark.parametrize("stage", ["pause", "restore"])
 def test_a_restore_that_is_killed_is_finished_by_the_next_deployment(site: Fleet, stage: str) -> None:
+    site.write_variables(slipway_database=database(site))
     point = interruption.Point(stage, "end")
     run = interruption.CutRun(site, point, "-e", "slipway_restore_over=shop", playbook="slipway.deploy.restore")
     assert run.killed(), run.ended().output
@@ -245,3 +246,75 @@ def scheduled(site: Fleet) -> None:
     assert lines(site, "app1", f"grep -rlF {password} /var/lib/slipway/backups /etc/systemd || true") == []
     shown = site.play("status.yml")
     assert "app1: backup " in shown.said
+
+
+# --- other backups than dumps
+
+
+def other(site: Fleet) -> str:
+    """A version that does not serve now."""
+    return next(version for version in ("1.1.0", "1.0.0") if version not in site.serving()["lb1"])
+
+
+@pytest.mark.sample(5, of="restores")
+def test_a_release_leans_on_binary_logs_replayed_by_programs_of_the_database_s_own_container(site: Fleet) -> None:
+    with methods.mariadb(site) as mariadb:
+        backup = {
+            "host": "app1",
+            "store": {"path": methods.STORE},
+            "method": "incremental",
+            "run_in": {"container": methods.CONTAINER},
+        }
+        site.write_variables(slipway_database={"engine": "mariadb", "url": methods.URL, "backup": backup})
+        mariadb("USE orders; INSERT INTO item (word) VALUES ('dumped')")
+        taken = site.play("slipway.deploy.backup")
+        check.succeeded(taken)
+        assert "were replayed up to proof_" in taken.said
+        mariadb("USE orders; INSERT INTO item (word) VALUES ('logged')")
+        version = other(site)
+        run = site.deploy(version)
+        check.succeeded(run)
+        check.all_on(site, version)
+        report = site.report()
+        assert report["backup"]["why"] == "incremental: method is incremental"
+        (noted,) = notes(site, "app1", report["release"], "backup")
+        assert noted["restore_point"]["name"] == f"slipway_{report['release']}"
+        mariadb("USE orders; DELETE FROM item")
+        look = ("-e", f"slipway_backup={report['release']}", "-e", "slipway_restore_into=orders_look")
+        check.succeeded(site.play("slipway.deploy.restore", *look))
+        assert mariadb("SELECT GROUP_CONCAT(word ORDER BY id) FROM orders_look.item").strip() == "dumped,logged"
+        assert (
+            methods.inside(site, "docker", "ps", "--all", "--quiet", "--filter", f"label={methods.tool_images.LABEL}")
+            == ""
+        )
+        assert methods.inside(site, "docker", "exec", methods.CONTAINER, "sh", "-c", "ls /dev/shm") == ""
+        assert methods.PASSWORD not in taken.said + run.said + methods.inside(
+            site, "docker", "inspect", methods.CONTAINER
+        )
+
+
+@pytest.mark.sample(5, of="restores")
+def test_a_release_leans_on_a_snapshot_that_a_timer_made_and_proved(site: Fleet) -> None:
+    with methods.snapshots(site) as commands:
+        backup = {"host": "lb1", "store": {"path": "/srv/known"}, "method": "snapshot", "snapshot": commands}
+        site.write_variables(
+            slipway_database={"engine": "postgresql", "url": site.facts["vault_database_url"], "backup": backup}
+        )
+        version = other(site)
+        refused = site.deploy(version)
+        check.refused(refused, "backup: 1 of 3 machines did not pass", "[no_fresh_backup]")
+        check.succeeded(site.play("slipway.deploy.schedule_backups"))
+        try:
+            on(site, "systemctl", "start", "slipway-backup-shop-production.service")
+            log = on(site, "journalctl", "--no-pager", "-u", "slipway-backup-shop-production.service")
+            (proven,) = on(site, "ls", methods.SNAPSHOTS).split()
+            assert "is good" in log
+            run = site.deploy(version, "-e", "slipway_keep=4")
+            check.succeeded(run)
+            check.all_on(site, version)
+            report = site.report()
+            assert proven.endswith(report["backup"]["id"])
+            assert len(on(site, "ls", methods.SNAPSHOTS).split()) == 2  # the proven one, and the restore point
+            assert "snapshot: method is snapshot" in run.said
+        finally:
+            on(site, "systemctl", "disable", "--now", "slipway-backup-shop-production.timer")
