@@ -13,7 +13,7 @@ export PYTHONPATH := $(CURDIR)/.cache/collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export SEED ?= $(shell date +%j)
 
-.PHONY: help demo test unit local packaging molecule acceptance lint changelog bench soak build clean distclean environment
+.PHONY: help demo test unit local packaging molecule acceptance lint changelog bench fuzz soak build clean distclean environment
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t14
@@ -60,7 +60,12 @@ changelog: ## Bring CHANGELOG.rst and changelogs/changelog.yaml up to date with 
 
 bench: environment ## The table of figures in docs/
 	@tools/bootstrap.sh packages debootstrap wrk postgresql pgbackrest zstd
+	@tools/bootstrap.sh maven flyway
+	@tools/bootstrap.sh venv bench requirements/bench.txt
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m tests.bench
+
+fuzz: environment ## What reads migration files, with texts that nobody would write (FUZZ="--seconds 600 mysql")
+	@$(RUN)/python -m tests.fuzz $(FUZZ)
 
 soak: environment ## The matrices whole, of the local tests and of the acceptance tests (hours)
 	@tools/bootstrap.sh packages debootstrap

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import typing as t
 
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import CONTAINER_DEPLOY
+from ansible_collections.slipway.deploy.plugins.plugin_utils.handed_secrets import encode_secrets, site_secrets
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
-from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_secrets
 
 
 class ActionModule(StageAction):
@@ -21,24 +19,6 @@ class ActionModule(StageAction):
     takes = CONTAINER_DEPLOY
 
     def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        return {**args, "secrets": encode_secrets(args.get("secrets") or self._site_secrets(args, variables))}
-
-    def _site_secrets(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, str]:
-        """Those of the site's secrets that the services of this machine name, and no others."""
         services = (args.get("services") or {}).values()
-        wanted = {name for service in services for key in ("secrets", "env_secrets") for name in service.get(key) or []}
-        if not wanted:
-            return {}
-        return {name: value for name, value in read_secrets(variables, self._templar).items() if name in wanted}
-
-
-def encode_secrets(secrets: t.Mapping[str, t.Any]) -> str:
-    """Secrets as one opaque parameter.
-
-    AnsibleModule masks every occurrence of a no-log value in a result, so a secret that equals a common word would
-    mask ordinary results too; the engines mask the values themselves, in evidence only.
-    """
-    if not secrets:
-        return ""
-    text = json.dumps({str(name): str(value) for name, value in secrets.items()})
-    return base64.b64encode(text.encode()).decode()
+        secrets = args.get("secrets") or site_secrets(services, variables, self._templar)
+        return {**args, "secrets": encode_secrets(secrets)}

@@ -90,6 +90,63 @@ options:
         description: For V(command), a command that prints the SQL that would run, for check mode.
         type: list
         elements: str
+  run_in:
+    description:
+      - Where the tool is, of those that are programs of their own. V(host) is the machine that the task runs on.
+      - V(container) runs it in containers of an image, one after the other, each for a question or for all that is applied. They
+        are no side's, and gone afterwards; of a run that failed the last one is kept, named in the message, and removed by the
+        next run. It needs the docker SDK and the client of the Docker Engine on the machine, and C(sh) in the image.
+    type: str
+    choices: [host, container]
+    default: host
+  container:
+    description: What the containers of O(run_in=container) are made of, in the words of a service.
+    type: dict
+    suboptions:
+      image:
+        description: That of the new version, with the migrations and their tool. Its entrypoint is not run.
+        type: str
+        required: true
+      pull:
+        description: When to pull it. In check mode it never is.
+        type: str
+        choices: [missing, always, never]
+        default: missing
+      env:
+        description: Variables. Whoever may talk to the Docker Engine can read them.
+        type: dict
+        default: {}
+      secrets:
+        description: Names out of O(secrets), each a file C(/run/secrets/NAME) and named by C(NAME_FILE).
+        type: list
+        elements: str
+        default: []
+      env_secrets:
+        description: Names out of O(secrets), each a variable that only the program itself is told.
+        type: list
+        elements: str
+        default: []
+      network:
+        description:
+          - A network of Docker. By default that of the machine, so that O(url) means the same for this module and for the tool.
+          - In another one O(url) must lead to the database from both.
+        type: str
+      mounts:
+        description: Directories of the machine that it may read, under their own names.
+        type: list
+        elements: path
+        default: []
+      keywords:
+        description: Other keywords of the docker SDK, such as C(mem_limit), C(user) or C(volumes).
+        type: dict
+        default: {}
+  secrets:
+    description:
+      - A JSON object of the secrets that O(container) names, encoded in base64. The action plugin makes it of C(slipway_secrets)
+        or of a dictionary given here.
+      - They are in files in memory while the tool runs, and in no argument.
+    type: str
+    default: ''
   engine:
     description: The kind of database.
     type: str
@@ -103,9 +160,37 @@ options:
         since a lock of a session means nothing there.
     type: str
   locations:
-    description: Directories with migrations, those below them included. For O(tool=sql) and O(tool=flyway), which need it.
+    description:
+      - Directories with migrations, those below them included. O(tool=sql) and O(tool=flyway) need it, or O(path) instead.
     type: list
     elements: path
+  path:
+    description:
+      - A directory on the controller, below C(slipway_site_dir) unless it is absolute. Its files are sent to the machine, which
+        has them for as long as it works, and they are what O(locations) or O(project.directory) would name there.
+    type: str
+  files:
+    description: What O(path) holds. The action plugin fills it in.
+    type: dict
+    suboptions:
+      name:
+        description: What messages call that directory.
+        type: str
+        required: true
+      content:
+        description: The files, packed.
+        type: str
+        required: true
+  site:
+    description:
+      - What the playbooks know of the migrations, C(release_plan.target) in a release. It has C(platform), C(environment),
+        C(state_root), and under C(migrations.options) what C(slipway_migrations) says. Options that the task leaves out are
+        taken from it.
+    type: dict
+  here:
+    description: Whether this machine is the one that migrates. The others of a release only renew its lock.
+    type: bool
+    default: true
   target:
     description:
       - A version, such as V(1.2), for O(state). Of other tools a revision of Alembic, V(app.0003) or V(app.zero) of Django, the id
@@ -115,16 +200,20 @@ options:
     description:
       - Only those of one phase.
       - >-
-        A migration is of phase V(expand) unless C(-- slipway: phase=contract) is written above its first statement.
+        A migration is of phase V(expand) unless C(-- slipway: phase=contract) or C(-- slipway: phase=backfill) is written above its
+        first statement.
+      - With O(tool=sql) a backfill is one statement that is run again and again, each time for as many rows as C(${slipway:batch})
+        says, in a transaction of its own, until it changes none. Cut off anywhere, it goes on with the next run.
+      - V(contract) is refused while a backfill with a lower version is not done.
     type: str
-    choices: [expand, contract, all]
+    choices: [expand, contract, backfill, all]
     default: all
   lint:
     description:
       - What is done about statements of pending migrations that break the version which still runs, or keep others from a table
         for long. They are looked at before anything is applied.
       - V(refuse) applies nothing then, and names the safe way. V(warn) applies and warns. V(off) does not look.
-      - By default V(refuse) where O(phase) is V(expand) or V(contract), and V(warn) where it is V(all).
+      - By default V(warn) where O(phase) is V(all), and V(refuse) where it is one phase.
       - >-
         C(-- slipway: phase=expand) above the first statement of a migration allows what would break the version that runs,
         C(-- slipway: phase=contract) lets it wait for a run of that phase, and C(-- slipway: allow=RULE reason=…) allows what one
@@ -149,6 +238,20 @@ options:
     type: list
     elements: str
     default: []
+  contracted:
+    description:
+      - Migrations of phase contract that have been applied, the name of each by its version, as the journal knows them. A version
+        of the program that does not have them needs the schema as it was, and nothing is applied for it.
+    type: dict
+    default: {}
+  proven:
+    description: Whether the release leans on a proven backup. Without one it applies nothing, unless O(waive) says why.
+    type: bool
+    default: true
+  waive:
+    description: Why there is no backup. It stands in the journal of the release.
+    type: str
+    default: ''
   schema:
     description: The schema to work in; by default the connection's own. For MySQL and MariaDB it is the database.
     type: str
@@ -271,6 +374,24 @@ EXAMPLES = r"""
       program: [/srv/shop/venv/bin/python]
       config: shop.settings
 
+- name: Apply what Django has, in the image of the new version
+  slipway.deploy.migration_runner:
+    tool: django
+    run_in: container
+    container:
+      image: registry.example.com/shop/backend:1.4.2
+      secrets: [SECRET_KEY]
+    url: "{{ vault_database_url }}"
+    project:
+      config: shop.settings
+
+- name: Fill what an earlier version has left empty, a thousand rows at a time, for an hour at most
+  slipway.deploy.migration_runner:
+    phase: backfill
+    timeout: 3600
+    url: "{{ vault_database_url }}"
+    locations: [/srv/shop/migrations]
+
 - name: Undo all after 1.4
   slipway.deploy.migration_runner:
     state: undone
@@ -314,6 +435,9 @@ applied:
     transactional:
       description: Whether it was applied as a whole.
       type: bool
+    rows:
+      description: Rows that a backfill has changed, in all its runs; 0 of others.
+      type: int
   sample:
     - {version: "12", description: add price, script: V12__add_price.sql, checksum: -569408438, ms: 4, transactional: true}
 pending:
@@ -399,6 +523,18 @@ phases:
   returned: success
   type: dict
   sample: {"V13__drop_price.sql": "contract"}
+actions:
+  description: What was done, or would be, in words.
+  returned: success
+  type: list
+  elements: str
+  sample: ["applied V12__add_price.sql in 4 ms"]
+table:
+  description: The same as RV(migrations), for a terminal.
+  returned: with O(state=status)
+  type: list
+  elements: str
+  sample: ["at 12: 1 pending", "  success    V12__add_price.sql", "  pending    V13__stock.sql"]
 lock_wait_ms:
   description: Milliseconds that others who migrate the same database were waited for.
   returned: success, not in check mode

@@ -26,7 +26,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.stages.install impo
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.launch import UNUSABLE
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
-NOT_SENT = ("config", "release", "module.py", "arguments.py")  # the controller's alone, and what needs Ansible
+# The controller's alone, and what needs Ansible.
+NOT_SENT = ("config", "release", "module.py", "arguments.py", "rehearsal_arguments.py")
 ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
 
 LAUNCHER = f"""\
@@ -75,6 +76,10 @@ class HostEngine:
             return None
         return answer(done)
 
+    def is_at_home(self) -> bool:
+        """Whether there is a directory for the state of all platforms, the acting user's own."""
+        return bool(self._execute(f"[ -O {shlex.quote(os.path.dirname(self._parent))} ]", b"")["rc"] == 0)
+
     def install(self) -> bool:
         """Send the engines, compile them, and remove those of older collections; whether that worked."""
         installer = sources()[f"{PACKAGE}/stages/install.py"].decode() + INSTALL
@@ -110,6 +115,19 @@ def checked(params: t.Mapping[str, t.Any], takes: Arguments) -> dict[str, t.Any]
     if result.error_messages:
         raise ValueError("; ".join(result.error_messages))
     return t.cast("dict[str, t.Any]", result.validated_parameters)
+
+
+def expands(options: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]) -> bool:
+    """Whether a path in parameters is to be completed by the machine's own environment, such as C(~/migrations)."""
+    for name, option in options.items():
+        given = params.get(name)
+        for value in given if isinstance(given, (list, tuple)) else [given]:
+            if isinstance(value, t.Mapping) and expands(option.get("options") or {}, value):
+                return True
+            path = "path" in (option.get("type"), option.get("elements")) and str(value or "")
+            if path and (path.startswith("~") or "$" in path):
+                return True
+    return False
 
 
 @functools.lru_cache(maxsize=1)

@@ -16,10 +16,10 @@ import sys
 import time
 import typing as t
 
-from ansible.errors import AnsibleConnectionFailure
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import Arguments
-from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked
+from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked, expands
 
 
 class StageAction(ActionBase):
@@ -27,19 +27,27 @@ class StageAction(ActionBase):
 
     module: t.ClassVar[str]
     takes: t.ClassVar[Arguments]
+    kept: t.ClassVar[bool] = False  # whether engines that are kept on the machine do it outside of a release, too
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
         args = dict(self._task.args)
         release = args.pop("release", None) or None
-        args = self.completed(args, variables)
+        started = time.time()
+        try:
+            args = self.completed(args, variables)
+        except AnsibleError as error:  # inside a release even this machine must stay in the play
+            if release is None:
+                raise
+            found = {"failed": True, "msg": str(error), "error": {"cause": "controller"}}
+            result.update(as_stage(found, started, time.time()))
+            return result
         if release is None:
-            result.update(self._execute_module(module_name=self.module, module_args=args, task_vars=variables))
+            result.update(self._alone(args, variables))
             return result
         if not self._task.check_mode:  # a preview takes no lock and writes no journal
             args["release"] = {**plain(release), "holder": holder()}
-        started = time.time()
         outcome = self._try(args, variables)
         result.update(as_stage(outcome, started, time.time()))
         return result
@@ -47,6 +55,12 @@ class StageAction(ActionBase):
     def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """The module's arguments, with what only the controller can add."""
         return args
+
+    def _alone(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        outcome = self._by_engine(args, variables) if self.kept else None
+        if outcome is None:
+            outcome = self._execute_module(module_name=self.module, module_args=args, task_vars=variables)
+        return t.cast("dict[str, t.Any]", outcome)
 
     def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         try:
@@ -62,10 +76,11 @@ class StageAction(ActionBase):
     def _by_engine(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """The result of the engines that are kept on the machine; None where only the module itself can do it.
 
-        They are installed by the first stage that acts. What only looks must leave nothing behind.
+        They are installed by the first stage that acts, outside of a release only where a state of Slipway's is kept already. What
+        only looks must leave nothing behind.
         """
         python = self._interpreter(variables)
-        if not python or not self._pipelined():
+        if not python or not self._pipelined() or expands(self.takes.options, args):
             return None
         name = self.module.rpartition(".")[2]
         try:
@@ -77,7 +92,8 @@ class StageAction(ActionBase):
         release = "" if check else (params["release"] or {}).get("id", "")
         engine = HostEngine(self._execute, f"{environment} {python}".strip(), params["root"], release)
         outcome = engine.run(name, params, check=check)
-        if outcome is None and params["release"] and not check and engine.install():
+        acts = not check and params.get("state") != "status"
+        if outcome is None and acts and (release or (self.kept and engine.is_at_home())) and engine.install():
             outcome = engine.run(name, params, check=check)
         return outcome
 

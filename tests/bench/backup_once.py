@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import retention
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.codec import Codec
@@ -19,6 +18,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.backup.keeper impor
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.local import LocalStore
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.postgresql import PostgreSQL
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+
+from .peak import peak
 
 
 def main(directory: str, layout: str, jobs: str, seconds: str = "0") -> None:
@@ -43,12 +44,6 @@ def main(directory: str, layout: str, jobs: str, seconds: str = "0") -> None:
         "count": count,
     }
     print(json.dumps(about))
-
-
-def peak() -> float:
-    """MiB that were resident at most, of this process alone (VmHWM, proc(5)); ru_maxrss has its parent's from before exec."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 if __name__ == "__main__":

@@ -23,12 +23,15 @@ SHELL = ("sh",)
 # What initdb and mariadb-install-db call, which is a script.
 AROUND = ("basename", "cat", "chmod", "chown", "cp", "dirname", "hostname", "id", "ls", "mkdir", "rm", "sed")
 MARIADB = (
-    *("mariadb-dump", "mariadb", "mariadbd", "mariadb-install-db", "mariadb-tzinfo-to-sql"),
+    *("mariadb-dump", "mariadb", "mariadb-binlog", "mariadbd", "mariadb-install-db", "mariadb-tzinfo-to-sql"),
     *("my_print_defaults", "resolveip"),
 )
 TREES = ("/usr/lib/mysql", "/usr/share/mysql", "/usr/lib/locale/C.utf8", "/usr/share/zoneinfo")
 POSTGRESQL = ("/usr/lib/postgresql/{}", "/usr/share/postgresql/{}")
 _SKIPPED = re.compile(r"/(bitcode|man|locale/(?!C\.utf8)|right|posix)(/|$)")
+_UNUSED = re.compile(
+    r"site-packages|test|idlelib|tkinter|ensurepip|turtledemo|lib2to3|pydoc_data|unittest|distutils|config-.*"
+)
 
 
 @functools.cache
@@ -45,17 +48,41 @@ def bare() -> str:
     return _image([*SHELL, "cat"], [])
 
 
+@functools.cache
+def python(environment: str, *packages: str) -> str:
+    """An image with a virtual environment of this machine and some of its packages, its Python, and a user of its own.
+
+    :param environment: its directory, of which the image has the same.
+    """
+    program = os.path.join(environment, "bin/python")
+    real = pathlib.Path(os.path.realpath(program))
+    library = real.parents[1] / "lib" / real.name
+    places = next(pathlib.Path(environment).glob("lib/python*/site-packages"))
+    trees = [str(one) for one in sorted(library.iterdir()) if not _UNUSED.fullmatch(one.name)]
+    trees += [os.path.join(environment, "pyvenv.cfg"), *(str(places / name) for name in packages)]
+    extra = {path: path for path in (program, os.path.join(os.path.dirname(program), real.name), str(real))}
+    found = [str(real), *map(str, (library / "lib-dynload").glob("*.so"))]
+    found += [str(path) for name in packages for path in (places / name).rglob("*.so*")]
+    return _image([*SHELL, "cat", "sleep"], trees, extra=extra, linked=found, changes=("USER 1234",))
+
+
 def with_program(path: str, script: str) -> str:
     """The image that has everything, one of whose programs is a script."""
-    name = f"{REPOSITORY}:{hashlib.sha256(f'{full()} {path} {script}'.encode()).hexdigest()[:16]}"
+    return with_files(full(), {path: f"#!/bin/sh\n{script}\n"})
+
+
+def with_files(image: str, files: dict[str, str]) -> str:
+    """An image with more files, which all may be programs."""
+    name = f"{REPOSITORY}:{hashlib.sha256(f'{image} {json.dumps(files)}'.encode()).hexdigest()[:16]}"
     if not _exists(name):
-        container = _docker("create", full(), "-")
+        container = _docker("create", image, "-")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            member = tarfile.TarInfo(path.lstrip("/"))
-            content = f"#!/bin/sh\n{script}\n".encode()
-            member.size, member.mode = len(content), 0o755
-            tar.addfile(member, io.BytesIO(content))
+            for path, text in files.items():
+                member = tarfile.TarInfo(path.lstrip("/"))
+                content = text.encode()
+                member.size, member.mode = len(content), 0o755
+                tar.addfile(member, io.BytesIO(content))
         _docker("cp", "-", f"{container}:/", stdin=archive.getvalue())
         _docker("commit", container, name)
         _docker("rm", container)
@@ -85,10 +112,18 @@ def inspected(container: str) -> str:
     return json.dumps(json.loads(_docker("inspect", container)), ensure_ascii=False)
 
 
-def _image(programs: list[str], trees: list[str]) -> str:
-    files = _files(programs, trees)
+def _image(
+    programs: list[str],
+    trees: list[str],
+    *,
+    extra: dict[str, str] | None = None,
+    linked: list[str] | None = None,
+    changes: tuple[str, ...] = (),
+) -> str:
+    """:param linked: more that need libraries."""
+    files = {**_files(programs, trees, linked or []), **(extra or {})}
     about = [(name, os.stat(real).st_size, os.stat(real).st_mtime_ns) for name, real in sorted(files.items())]
-    image = f"{REPOSITORY}:{hashlib.sha256(json.dumps([about, trees]).encode()).hexdigest()[:16]}"
+    image = f"{REPOSITORY}:{hashlib.sha256(json.dumps([about, trees, *changes]).encode()).hexdigest()[:16]}"
     if not _exists(image):
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -96,17 +131,20 @@ def _image(programs: list[str], trees: list[str]) -> str:
                 tar.add(real, name.lstrip("/"))
             for tree in trees:
                 tar.add(tree, tree.lstrip("/"), filter=lambda one: None if _SKIPPED.search(f"/{one.name}") else one)
-        _docker("import", "--change", f"ENV PATH={PATHS}", "-", image, stdin=archive.getvalue())
+        words = [word for change in (f"ENV PATH={PATHS}", *changes) for word in ("--change", change)]
+        _docker("import", *words, "-", image, stdin=archive.getvalue())
     return image
 
 
-def _files(programs: list[str], trees: list[str]) -> dict[str, str]:
+def _files(programs: list[str], trees: list[str], linked: list[str]) -> dict[str, str]:
     """Programs by their path, and every library that one of them needs."""
     found = {f"/bin/{name}" if name in SHELL else _path(name): os.path.realpath(_path(name)) for name in programs}
-    binaries = [*found.values(), *(str(path) for tree in trees for path in pathlib.Path(tree).rglob("bin/*"))]
+    binaries = [*linked, *found.values(), *(str(path) for tree in trees for path in pathlib.Path(tree).rglob("bin/*"))]
     listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False).stdout
     for library in re.findall(r"(/\S+) \(0x", listed):
-        found[library] = os.path.realpath(library)
+        path = os.path.normpath(library)  # beside a package: ../NAME.libs
+        if not any(path.startswith(f"{tree}/") for tree in trees):
+            found[path] = os.path.realpath(library)
     return found
 
 

@@ -38,6 +38,7 @@ class Found(t.NamedTuple):
     user: str
     started: str
     restarts: int  # by the restart policy
+    pid: int = 0  # of its first process; 0 when it has none
 
     @property
     def running(self) -> bool:
@@ -311,6 +312,7 @@ def _found(facts: t.Mapping[str, t.Any]) -> Found:
         user=str(config.get("User") or ""),
         started=str(state.get("StartedAt") or ""),
         restarts=int(facts.get("RestartCount") or 0),
+        pid=int(state.get("Pid") or 0),
     )
 
 

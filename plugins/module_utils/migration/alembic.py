@@ -32,7 +32,7 @@ class Alembic(PythonTool):
 
     def _read(self, target: str, run: Run) -> Status:
         told = self._once(target, lambda: self._ask(run, do="list", target=target))
-        self._notes = {_script(one): notes_of(one["file"]) for one in told["revisions"]}
+        self._notes = {_script(one): notes_of(one["notes"], _script(one)) for one in told["revisions"]}
         known = [_known(one, self._notes[_script(one)].phase) for one in told["revisions"]]
         self._parents = {one["version"]: one["parents"] for one in told["revisions"]}
         self._named = told["target"]

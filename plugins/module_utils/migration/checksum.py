@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 import zlib
 
-_ENDS = {ord("\r"): None, ord("\n"): None}
+_ENDS = b"\r\n"
 
 
 def checksum(pieces: t.Iterable[str]) -> int:
@@ -22,5 +22,5 @@ def checksum(pieces: t.Iterable[str]) -> int:
     """
     total = 0
     for piece in pieces:
-        total = zlib.crc32(piece.translate(_ENDS).encode("utf-8"), total)
+        total = zlib.crc32(piece.encode("utf-8").translate(None, _ENDS), total)
     return total - (1 << 32) if total & (1 << 31) else total

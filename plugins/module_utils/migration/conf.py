@@ -10,11 +10,14 @@ Annotations stand in comments of one line above the first statement::
 
     -- slipway: phase=contract transaction=off
     -- slipway: allow=drop-column,drop-table reason=nobody has read it since 1.3.0
+    -- slipway: phase=backfill batch=1000 pause=0.1 slow=0.5 max_lag=10
 
     annotation = ("--" | "#") "slipway:" pair (" " pair)*
-    pair       = "phase=" ("expand" | "contract") | "transaction=" ("on" | "off") | "allow=" rule ("," rule)* | "reason=" the rest
+    pair       = "phase=" ("expand" | "contract" | "backfill") | "transaction=" ("on" | "off") | "allow=" rule ("," rule)*
+               | "reason=" the rest | ("batch" | "pause" | "slow" | "max_lag") "=" number
 
-C(reason) belongs to the C(allow) of its line, and each C(allow) needs one. Unknown keys are errors in both.
+C(reason) belongs to the C(allow) of its line, and each C(allow) needs one; numbers belong to C(phase=backfill), before them on
+their line. Unknown keys are errors in both.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import typing as t
 from ..errors import SlipwayError
 from .source import lines, read
 
-PHASES = ("expand", "contract")
+PHASES = ("expand", "contract", "backfill")
 
 _TRUTH = {"true": True, "false": False, "on": True, "off": False}
 _PROPERTY = re.compile(r"([^=:\s]+)\s*[=:\s]?\s*(.*)")
@@ -50,12 +53,28 @@ class Allowed(t.NamedTuple):
     line: int
 
 
+class Backfill(t.NamedTuple):
+    """How a statement is run again and again until it changes no more rows.
+
+    :param batch: rows that it changes at most, as it says itself with C(${slipway:batch}).
+    :param pause: seconds between two batches.
+    :param slow: seconds; a batch that takes longer is followed by a pause of as long.
+    :param max_lag: seconds that a replica may be behind; None for the usual, where replicas can be seen.
+    """
+
+    batch: int = 1000
+    pause: float = 0.0
+    slow: float = 0.5
+    max_lag: t.Optional[float] = None
+
+
 class Notes(t.NamedTuple):
     """Annotations; empty or None where there are none."""
 
     phase: str = ""
     transaction: t.Optional[bool] = None
     allowed: tuple[Allowed, ...] = ()
+    backfill: t.Optional[Backfill] = None
 
 
 def beside(script: str) -> Conf:
@@ -155,13 +174,18 @@ def _noted(notes: Notes, text: str, where: str, line: int) -> Notes:
     for pair in text.split():
         key, _equals, value = pair.partition("=")
         if key == "phase" and value in PHASES and not notes.phase:
-            notes = notes._replace(phase=value)
+            notes = notes._replace(phase=value, backfill=Backfill() if value == "backfill" else None)
+        elif key in Backfill._fields and notes.backfill is not None and _number(key, value) is not None:
+            notes = notes._replace(backfill=notes.backfill._replace(**{key: _number(key, value)}))
         elif key == "transaction" and value in ("on", "off") and notes.transaction is None:
             notes = notes._replace(transaction=_TRUTH[value])
         elif key == "allow" and not rules and all(_RULE.fullmatch(rule) for rule in value.split(",")):
             rules = value.split(",")
         else:
-            known = "phase=expand, phase=contract, transaction=on, transaction=off, or allow=RULE reason=…, each once"
+            known = (
+                "phase=expand, phase=contract, phase=backfill with batch=, pause=, slow= and max_lag= behind it,"
+                " transaction=on, transaction=off, or allow=RULE reason=…, each once"
+            )
             raise _wrong("is no annotation", where, pair, known)
     if bool(rules) != bool(reason.strip()):
         raise _wrong(
@@ -171,6 +195,13 @@ def _noted(notes: Notes, text: str, where: str, line: int) -> Notes:
         raise _wrong("an annotation that says nothing", where)
     allowed = tuple(Allowed(rule, reason.strip(), line) for rule in rules)
     return notes._replace(allowed=notes.allowed + allowed)
+
+
+def _number(key: str, value: str) -> t.Any:
+    """A whole one from 1 up for C(batch), and seconds for the others; None for what is neither."""
+    if key == "batch":
+        return int(value) if re.fullmatch(r"[1-9][0-9]{0,8}", value) else None
+    return float(value) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) else None
 
 
 def _wrong(what: str, where: str, actual: object = None, wanted: object = None) -> SlipwayError:

@@ -13,12 +13,14 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import history
+from .connection import Connect, Connection
 from .history import COLUMNS, Row
-from .watch import watched
+from .refused import RefusedError
+
+if t.TYPE_CHECKING:
+    from .replicas import Replication
 
 FENCE = "slipway_fence"
-
-Connect = t.Callable[[], t.Any]
 
 
 class Fence(t.NamedTuple):
@@ -47,64 +49,17 @@ class Settings(t.NamedTuple):
     fence: Fence | None = None
 
 
-# Why a statement was not carried out, where that decides what to do; also the causes of errors.
-LOCK = "lock_timeout"  # the same may work later
-LATE = "timeout"  # it took longer than it may
-DENIED = "denied"
-LOST = "connection_lost"
-OTHER = "question_failed"
-
-_SAYING = {
-    LOCK: ("waited too long for a lock", "See who holds it, and run again."),
-    LATE: ("took longer than it may", "Allow more, or see what it waits for."),
-    DENIED: ("does not let this user do that", "Give the user the right that it names, or use the owner instead."),
-    LOST: ("the connection was lost", "See the server's log, then run again."),
-    OTHER: ("does not do what it is asked for", "See what it says; what is in force, state: status tells."),
-}
-
-
-class RefusedError(SlipwayError):
-    """A statement that the database did not carry out.
-
-    :param said: the database's own words.
-    :param code: the database's own code.
-    :param cause: C(LOCK), C(LATE), C(DENIED), C(LOST), or C(OTHER) where nobody can say more of it.
-    :param position: 1-based character of the statement, where the database says one.
-    """
-
-    def __init__(self, said: str, code: str = "", cause: str = OTHER, *, position: int = 0) -> None:
-        what, remedy = _SAYING[cause]
-        super().__init__(what, obj="the database", actual=said, remedy=remedy, cause=cause, evidence={"code": code})
-        self.said = said
-        self.code = code
-        self.position = position
-
-    @property
-    def lock(self) -> bool:
-        """Whether the same may work later."""
-        return self.cause == LOCK
-
-
-class Database(abc.ABC):
+class Database(Connection):
     """One database, with one connection on which each statement stands alone unless a transaction is open."""
 
-    dialect: t.ClassVar[str]
-    mark: t.ClassVar[str] = "%s"  # for a value in a statement
-    begin: t.ClassVar[str] = "BEGIN"
-
     def __init__(self, connect: Connect, settings: Settings, system: System) -> None:
-        self._connect = connect
+        super().__init__(connect, system)
         self.settings = settings
-        self.system = system
-        self._link: t.Any = None
         self._schema = settings.schema
         self.held: tuple[int, ...] = ()  # descriptors of what holds the lock: it lasts as long as anybody has them
+        self._open = False  # whether a transaction of ours is
 
     # What differs from one kind of database to the other ------------------------------------------------------
-
-    @abc.abstractmethod
-    def prepare(self) -> None:
-        """Set what a new connection needs."""
 
     @abc.abstractmethod
     def quoted(self, name: str) -> str:
@@ -131,18 +86,6 @@ class Database(abc.ABC):
         """
 
     @abc.abstractmethod
-    def in_transaction(self) -> bool:
-        """Whether a transaction is open; asks nobody."""
-
-    @abc.abstractmethod
-    def cancel(self) -> None:
-        """End the statement at work; called by another thread."""
-
-    @abc.abstractmethod
-    def refused(self, error: Exception) -> RefusedError | None:
-        """What the driver raised, in words; None when it is not the driver's."""
-
-    @abc.abstractmethod
     def facts(self) -> dict[str, str]:
         """C(user) and C(database)."""
 
@@ -150,18 +93,33 @@ class Database(abc.ABC):
         """Major version of the server, where it decides what a transaction can hold; else 0."""
         return 0
 
-    def regain(self) -> None:  # noqa: B027  # most have nothing to regain
+    def regain(self) -> None:  # most have nothing to regain
         """Within a transaction, be again who and where this session was at first, whatever a script has set."""
 
     def renew(self) -> None:
         """Begin a session anew, so that nothing that a script has set is there for the next one."""
+        if not self.fresh:
+            self._renew()
+            self.fresh = True
+
+    def _renew(self) -> None:
         self.close()
 
-    def expect_unchanged(self, words: t.Sequence[str], script: str) -> None:  # noqa: B027  # most cannot be changed
+    def conclude(self, row: Row) -> None:
+        """Behind the last statement of a script: write its line, end the transaction, and begin the session anew."""
+        self.regain()
+        self.add(row)
+        self._commit()
+        self.renew()
+
+    def expect_unchanged(self, words: t.Sequence[str], script: str) -> None:  # most cannot be changed
         """After a statement that begins with these words.
 
         :raises SlipwayError: C(bad_input) for what would let the server misread all that follows.
         """
+
+    def set_off(self) -> None:  # most see it without
+        """Behind the beginning of a transaction: mark it for RV(unbroken)."""
 
     def unbroken(self, refused: RefusedError | None) -> bool:
         """Whether the transaction holds all that was done since it began.
@@ -170,7 +128,15 @@ class Database(abc.ABC):
         """
         return refused is not None or self.in_transaction()
 
-    def clear_the_way(self, statement: str) -> None:  # noqa: B027  # most have nothing to clear
+    def replication(self) -> Replication | None:
+        """How far replicas are; None where this server does not know."""
+        return None
+
+    def estimate(self, _statement: str) -> int | None:
+        """Rows that a statement would change; None where the server does not tell."""
+        return None
+
+    def clear_the_way(self, statement: str) -> None:  # most have nothing to clear
         """Take away what an earlier try of this statement has left; nothing by default."""
 
     @functools.cached_property
@@ -178,59 +144,7 @@ class Database(abc.ABC):
         """As whom the connection works."""
         return self.facts()["user"]
 
-    # Statements ---------------------------------------------------------------------------------------------
-
-    @property
-    def link(self) -> t.Any:
-        """The connection, made when it is first needed."""
-        if self._link is None:
-            self._link = self._connect()
-            self.prepare()
-        return self._link
-
-    def close(self) -> None:
-        """End the connection; an open transaction ends with it, undone."""
-        if self._link is not None:
-            with contextlib.suppress(Exception):  # a connection that is lost is closed too
-                self._link.close()
-            self._link = None
-
-    def run(self, statement: str, *values: t.Any) -> list[tuple[t.Any, ...]]:
-        """Carry a statement out, and return the rows that it answers.
-
-        :raises RefusedError:
-        """
-        with self.told(), contextlib.closing(self.link.cursor()) as cursor:
-            if values:
-                cursor.execute(statement, values)
-            else:
-                cursor.execute(statement)  # a per cent sign is only a per cent sign
-            return list(cursor.fetchall()) if cursor.description else []
-
-    @contextlib.contextmanager
-    def told(self) -> t.Iterator[None]:
-        """What the driver raises, in words."""
-        try:
-            yield
-        except Exception as error:
-            told = self.refused(error)
-            if told is None:
-                raise
-            raise told from None
-
-    def copy(self, statement: str, data: t.Iterable[str]) -> None:
-        """PostgreSQL's C(COPY … FROM stdin); others have none."""
-        raise RefusedError(f"{self.dialect} has no COPY")
-
-    @contextlib.contextmanager
-    def until(self, deadline: float | None) -> t.Iterator[None]:
-        """What is still at work at this moment of RV(System.monotonic) is refused as C(LATE)."""
-        with watched(self.cancel, self.system, deadline):
-            yield
-        if deadline is not None and self.system.monotonic() >= deadline:
-            raise RefusedError(
-                "its time was over before it ended", cause=LATE
-            )  # some functions end well when they are ended
+    # Transactions -------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def transaction(self, deadline: float | None = None) -> t.Iterator[None]:
@@ -238,21 +152,32 @@ class Database(abc.ABC):
 
         :param deadline: until when to wait for its beginning.
         """
-        with self._whole(deadline):
-            self.check_fence()
+        with self._whole():
+            with self.until(deadline):
+                self._begin()
             yield
 
     @contextlib.contextmanager
-    def _whole(self, deadline: float | None = None) -> t.Iterator[None]:
-        with self.until(deadline):
-            self.run(self.begin)
+    def _whole(self) -> t.Iterator[None]:
+        self._open = True
         try:
             yield
-            self.run("COMMIT")
+            if self._open:
+                self._commit()
         except BaseException:
-            with contextlib.suppress(RefusedError):  # what went wrong first is what is told
-                self.run("ROLLBACK")
+            with contextlib.suppress(SlipwayError):  # what went wrong first is what is told
+                if self._link is not None:
+                    self.run("ROLLBACK")
             raise
+
+    def _begin(self) -> None:
+        """For whoever has the newest token."""
+        self.run(self.begin)
+        self.check_fence()
+
+    def _commit(self) -> None:
+        self.run("COMMIT")
+        self._open = False
 
     # History ------------------------------------------------------------------------------------------------
 
@@ -291,6 +216,7 @@ class Database(abc.ABC):
         :param first: its first line.
         """
         with self._whole():
+            self.run(self.begin)
             for statement in self.definition():
                 self.run(statement)
             if first is not None:
@@ -298,11 +224,18 @@ class Database(abc.ABC):
 
     def add(self, row: Row) -> None:
         """One line more; the database says when."""
+        self.run(self._adding, *self._values(row))
+
+    @functools.cached_property
+    def _adding(self) -> str:
         columns = [column for column in COLUMNS if column != "installed_on"]
         names = ", ".join(self.quoted(column) for column in columns)
-        marks = ", ".join([self.mark] * len(columns))
+        return f"INSERT INTO {self.table} ({names}) VALUES ({', '.join([self.mark] * len(columns))})"
+
+    @staticmethod
+    def _values(row: Row) -> tuple[t.Any, ...]:
         values = (row.rank, row.version, row.description, row.type, row.script, row.checksum, row.by)
-        self.run(f"INSERT INTO {self.table} ({names}) VALUES ({marks})", *values, row.milliseconds, row.success)
+        return (*values, row.milliseconds, row.success)
 
     def finish(self, rank: int, milliseconds: int) -> None:
         """A line whose script has ended well."""
@@ -358,9 +291,16 @@ class Database(abc.ABC):
         """
         if self.settings.fence is None:
             return
-        name, token = self.settings.fence
+        name, _token = self.settings.fence
+        self._expect_newest(self.run(self._token_question(), name))
+
+    def _token_question(self) -> str:
         fence = f"{self.quoted(self.schema)}.{self.quoted(FENCE)}"
-        highest = int(self.run(f"SELECT token FROM {fence} WHERE name = {self.mark}{self.for_share()}", name)[0][0])
+        return f"SELECT token FROM {fence} WHERE name = {self.mark}{self.for_share()}"
+
+    def _expect_newest(self, answer: t.Sequence[tuple[t.Any, ...]]) -> None:
+        name, token = t.cast(Fence, self.settings.fence)
+        highest = int(answer[0][0])
         if highest > token:
             raise SlipwayError(
                 "a later release has taken the lock meanwhile, and this one may change the database no more",

@@ -39,7 +39,7 @@ class Django(PythonTool):
         told = self._once(target, lambda: self._ask(run, do="list", target=target))
         rows = self._rows()
         replaced = {name for one in told["migrations"] for name in one["replaces"]}
-        self._notes = {one["version"]: notes_of(one["file"]) for one in told["migrations"]}
+        self._notes = {one["version"]: notes_of(one["notes"], one["version"]) for one in told["migrations"]}
         known = [_known(one, self._notes[one["version"]].phase) for one in told["migrations"]]
         names = {one.version for one in known}
         applied = [one for one in rows or [] if one.version in names or one.version not in replaced]

@@ -11,27 +11,35 @@ import typing as t
 
 from ..database.secrets import MYSQL
 from ..system import System
-from .database import Connect, Database, Fence, Settings
+from .connection import Connect
+from .database import Database, Fence, Settings
 from .history import TABLE
+from .patience import Patience
 from .placeholders import PREFIX, SUFFIX, Own, Placeholders
-from .runner import Patience, SqlRunner
+from .runner import SqlRunner
 from .scripts import Reader, Scripts
 from .states import Rules
 from .tool import Tool
 
+if t.TYPE_CHECKING:
+    from .child import Place
+
 Options = t.Mapping[str, t.Any]
 
 
-def tool(params: Options, url: str, system: System, fence: Fence | None = None) -> Tool:
+def tool(params: Options, url: str, system: System, fence: Fence | None = None, place: Place | None = None) -> Tool:
     """What O(tool) names.
 
     :param url: connection string, or the path of a SQLite file.
+    :param place: of a tool that is a program; this machine by default.
     """
     if params["tool"] == "sql":
         return sql(params, url, system, fence)
     from .outside_factory import outside
 
-    return outside(params, url, system, fence, make=database, sql=lambda given: sql(given, url, system, fence))
+    return outside(
+        params, url, system, fence, make=database, sql=lambda given: sql(given, url, system, fence), place=place
+    )
 
 
 def sql(params: Options, url: str, system: System, fence: Fence | None) -> SqlRunner:

@@ -77,6 +77,8 @@ class Flyway(Outside):
             if self._expect_no_history(before):
                 self._flyway(run, "baseline", f"-baselineVersion={order.target or '1'}")
         else:
+            if any(one.phase == "backfill" for one in wanted):
+                raise unable(self.name, "run a backfill in batches", "Use tool: sql for it; the history is the same.")
             versions = [one.version for one in wanted if one.version]
             whole = len(wanted) == len(before.pending) and order.state == "latest"
             self._flyway(run, "migrate", *([] if whole or not versions else [f"-target={versions[-1]}"]))
@@ -92,7 +94,13 @@ class Flyway(Outside):
         """
         with self._settings_file() as path:
             ended = run(
-                "-outputType=json", "-skipCheckForUpdate", f"-configFiles={path}", *words, command, env=self._login()
+                "-outputType=json",
+                "-skipCheckForUpdate",
+                f"-configFiles={path}",
+                *words,
+                command,
+                env=self._login(),
+                mine=[path],
             )
         error: dict[str, t.Any] = {}
         with contextlib.suppress(ValueError):

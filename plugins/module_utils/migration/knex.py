@@ -57,7 +57,8 @@ function limited(source, names) {
 async function told(source, migration) {
   const made = await source.getMigration(migration);
   const file = migration.file ? path.resolve(migration.directory || '.', migration.file) : '';
-  return { version: source.getMigrationName(migration), file, atomic: !(made.config && made.config.transaction === false) };
+  const notes = fs.existsSync(file) ? fs.readFileSync(file, 'utf8').split('\n').filter((line) => line.includes('slipway:')) : [];
+  return { version: source.getMigrationName(migration), notes, atomic: !(made.config && made.config.transaction === false) };
 }
 
 async function work() {
@@ -105,7 +106,7 @@ class Knex(Outside):
 
     def _read(self, target: str, run: Run) -> Status:
         told = self._once("", lambda: self._ask(run, do="list"))
-        known = [_known(one, notes_of(one["file"]).phase) for one in told["migrations"]]
+        known = [_known(one, notes_of(one["notes"], one["version"]).phase) for one in told["migrations"]]
         database = self._database
         database.settings = database.settings._replace(table=told["table"])
         rows = database.lines("id", "name", "migration_time")

@@ -143,11 +143,11 @@ class Liquibase(Outside):
                 writer.writeheader()
                 writer.writerows(lines)
             url = f"offline:{self._setup.address.engine}?changeLogFile={path}&outputLiquibaseSql=none"
-            sql = self._run_it(run, {"LIQUIBASE_COMMAND_URL": url}, *words)
+            sql = self._run_it(run, {"LIQUIBASE_COMMAND_URL": url}, *words, mine=[place])
             with open(path, encoding="utf-8", newline="") as stream:
                 return sql, list(csv.DictReader(stream))
 
-    def _run_it(self, run: Run, env: t.Mapping[str, str], *words: str) -> str:
+    def _run_it(self, run: Run, env: t.Mapping[str, str], *words: str, mine: t.Sequence[str] = ()) -> str:
         setup = self._setup
         given = {"LIQUIBASE_SHOW_BANNER": "false", "JAVA_OPTS": os.environ.get("JAVA_OPTS") or QUICK, **env}
         if self._table:
@@ -158,7 +158,7 @@ class Liquibase(Outside):
             given["LIQUIBASE_LIQUIBASE_SCHEMA_NAME"] = schema
             given["LIQUIBASE_COMMAND_DEFAULT_SCHEMA_NAME"] = schema
         changelog = [] if words[0] == "release-locks" else [f"--changelog-file={setup.config}"]
-        ended = run(words[0], *changelog, *words[1:], env=given)
+        ended = run(words[0], *changelog, *words[1:], env=given, mine=mine)
         if ended.rc == 0:
             return ended.stdout
         found = FAILED.search(ended.said)

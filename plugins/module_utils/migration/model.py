@@ -26,6 +26,7 @@ UNDONE = "undone"
 DELETED = "deleted"
 MISSING = "missing"  # applied, and no longer among the files
 AHEAD = "ahead"  # applied by a later version of the program, and known to be compatible with this one
+BACKFILLING = "backfilling"  # a backfill that was begun; the next run of its phase goes on
 DIRTY = "dirty"  # begun outside a transaction, and neither finished nor failed as a whole
 
 
@@ -37,7 +38,7 @@ class Migration(t.NamedTuple):
     :param checksum: of the file as it is now; None where the tool has none.
     :param applied: checksum that the history has; None where it was not applied or the tool has none.
     :param transactional: of one that is not applied yet.
-    :param phase: C(expand) or C(contract).
+    :param phase: C(expand), C(contract) or C(backfill).
     """
 
     kind: str
@@ -87,13 +88,16 @@ class Status(t.NamedTuple):
     @property
     def pending(self) -> list[Migration]:
         """What is to be applied, in order: the repeatable ones last and by description, those that were applied before too."""
-        found = self.of(PENDING, OUTDATED)
+        found = self.of(PENDING, OUTDATED, BACKFILLING)
         repeatable = sorted((one for one in found if one.kind == REPEATABLE), key=lambda one: one.description)
         return [*(one for one in found if one.kind != REPEATABLE), *repeatable]
 
 
 class Done(t.NamedTuple):
-    """One migration that was applied or undone."""
+    """One migration that was applied or undone.
+
+    :param rows: that a backfill has changed, in all its runs.
+    """
 
     version: str
     description: str
@@ -101,6 +105,7 @@ class Done(t.NamedTuple):
     checksum: int | str | None
     ms: int
     transactional: bool
+    rows: int = 0
 
 
 class Report(t.NamedTuple):

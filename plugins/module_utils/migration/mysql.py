@@ -15,8 +15,9 @@ import typing as t
 from ..database.mysql_login import DENIED as DENIED_CODES
 from ..database.mysql_login import LOST as LOST_CODES
 from ..errors import SlipwayError
-from .database import DENIED, LATE, LOCK, LOST, OTHER, Database, RefusedError
+from .database import Database
 from .postgresql import java_hash
+from .refused import DENIED, LATE, LOCK, LOST, OTHER, RefusedError
 
 # Of the server (MariaDB, "Error Codes"): waited too long, deadlock; interrupted, and ended by a limit of MySQL or of MariaDB;
 # only reads are allowed, for two reasons.
@@ -52,11 +53,8 @@ class MySQL(Database):
                 self.run("SELECT RELEASE_LOCK(%s)", self._work_lock)
         super().close()
 
-    @contextlib.contextmanager
-    def transaction(self, deadline: float | None = None) -> t.Iterator[None]:
-        with super().transaction(deadline):
-            self.run(f"SAVEPOINT {MARK}")
-            yield
+    def set_off(self) -> None:
+        self.run(f"SAVEPOINT {MARK}")
 
     def unbroken(self, refused: RefusedError | None) -> bool:
         """A stored procedure may end the transaction that it is called in; what was marked in it is gone then."""

@@ -204,8 +204,9 @@ def _files(location: str) -> t.Iterator[str]:
         seen.add(os.path.realpath(folder))
         paths = [os.path.join(folder, name) for name in inner if not name.startswith(".")]
         inner[:] = [os.path.basename(path) for path in paths if os.path.realpath(path) not in seen]  # no circles
+        place = os.path.relpath(folder, location).replace(os.sep, "/")
         for name in files:
-            yield os.path.relpath(os.path.join(folder, name), location).replace(os.sep, "/")
+            yield name if place == "." else f"{place}/{name}"
 
 
 def _refuse_program(script: str, stem: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import os
 import re
 import typing as t
 
@@ -22,7 +21,7 @@ from .child import Child, Ended
 from .conf import Notes, read_notes
 from .database import Database
 from .model import Done, Migration, Report, Status
-from .runner import Patience, pauses
+from .patience import Patience, pauses
 from .tool import Order, Sources, Tool
 from .validate import expect_none
 
@@ -59,8 +58,10 @@ class Run(t.NamedTuple):
     timeout: float | None
     keep: tuple[int, ...]
 
-    def __call__(self, *words: str, stdin: str = "", env: t.Mapping[str, str] | None = None) -> Ended:
-        return self.child.run(*words, stdin=stdin, env=env, timeout=self.timeout, keep=self.keep)
+    def __call__(
+        self, *words: str, stdin: str = "", env: t.Mapping[str, str] | None = None, mine: t.Sequence[str] = ()
+    ) -> Ended:
+        return self.child.run(*words, stdin=stdin, env=env, timeout=self.timeout, keep=self.keep, mine=mine)
 
 
 class Outside(Tool):
@@ -129,6 +130,7 @@ class Outside(Tool):
         if order.state in ("latest", "target") and not before.problems and not self._wanted(order, before):
             return Report(before, before)
         with self._setup.lock.lock(self._setup.patience.lock) as waited:
+            self._setup.child.place.alone()
             self._prepare(before)
             before = self._read(_target(order), self._run(deadline))
             took = self._attempts(order, before, deadline)
@@ -157,6 +159,8 @@ class Outside(Tool):
             wanted = self._wanted(order, now)
             if not wanted and order.state in ("latest", "target"):
                 return took
+            more = f" and {len(wanted) - 1} more" if len(wanted) > 1 else ""
+            self.say(f"{self.name} is at work on {wanted[0].label}{more}" if wanted else f"{self.name} is at work")
             try:
                 took.update(self._carry_out(order, now, wanted, self._run(deadline)))
                 return took
@@ -164,6 +168,7 @@ class Outside(Tool):
                 if error.cause == "lock_timeout" and next(again, False):
                     now = self._read(_target(order), self._run(deadline))
                     continue
+                self._setup.child.place.blame(error)
                 with contextlib.suppress(SlipwayError):  # what failed first is what is told
                     after = self._read(_target(order), self._run(None))
                     error.evidence.setdefault("applied", [one._asdict() for one in self._done(before, after, took)])
@@ -293,15 +298,13 @@ def changes(before: Status, after: Status, took: t.Mapping[str, int]) -> list[Do
     ]
 
 
-def notes_of(path: str) -> Notes:
+def notes_of(lines: t.Iterable[str], script: str) -> Notes:
     """What comments of a file say, C(slipway: phase=contract), in the language of the file.
 
+    :param lines: those that may be annotations; the tool has read them, where the files are.
     :raises SlipwayError: C(bad_input) as RV(read_notes).
     """
-    with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as stream:
-        said = [f"-- {found[1]}\n" for found in map(NOTE.match, stream) if found]
-        return read_notes(said, os.path.basename(path))
-    return Notes()
+    return read_notes([f"-- {found[1].rstrip()}\n" for found in map(NOTE.match, lines) if found], script)
 
 
 def _target(order: Order) -> str:

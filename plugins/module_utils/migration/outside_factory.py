@@ -11,11 +11,12 @@ from ..database.secrets import secrets_of
 from ..errors import SlipwayError
 from ..system import System
 from .address import address
-from .child import Child
+from .child import Child, Here, Place
 from .database import Database, Fence, Settings
 from .history import TABLE
 from .outside import Outside, Setup
-from .runner import Patience, SqlRunner
+from .patience import Patience
+from .runner import SqlRunner
 
 PYTHON = "with PROGRAM -m pip install NAME; or name the project's own interpreter with project.program."
 
@@ -45,6 +46,7 @@ def outside(
     *,
     make: MakeDatabase,
     sql: t.Callable[[Options], SqlRunner],
+    place: Place | None = None,
 ) -> Outside:
     """What O(tool) names.
 
@@ -59,7 +61,8 @@ def outside(
         statement_timeout=params["statement_timeout"],
         fence=fence,
     )
-    where = address(params["engine"], url)
+    place = place or Here()
+    where = place.seen(address(params["engine"], url))
     program = tuple(project["program"] or [PROGRAMS[name]] if name != "command" else ())
     env = {
         project["url_variable"]: where.uri(),
@@ -67,7 +70,8 @@ def outside(
         **{key: str(value) for key, value in project["environment"].items()},
     }
     install = INSTALL.get(name, "").replace("PROGRAM", " ".join(program)).replace("NAME", name)
-    child = Child(program, project["directory"] or "", env, frozenset(secrets_of(params["engine"], url)), install)
+    secrets = frozenset({*secrets_of(params["engine"], url), *place.secrets})
+    child = Child(program, project["directory"] or "", env, secrets, place.install or install, place)
     base = make(params["engine"], url, settings, system)
     # One lock for all tools, the one of plain SQL and of Flyway itself; but Flyway could not get it while we have it.
     lock = make(params["engine"], url, settings._replace(table="slipway" if name == "flyway" else TABLE), system)

@@ -54,13 +54,14 @@ class Placeholders:
         self._prefix, self._suffix = prefix, suffix
         self._pattern = _pattern(prefix, suffix)
 
-    def replace(self, pieces: t.Iterable[str], script: str) -> t.Iterator[str]:
+    def replace(self, pieces: t.Iterable[str], script: str, more: t.Mapping[str, str] | None = None) -> t.Iterator[str]:
         """The text in pieces, with values in the place of placeholders.
 
         :param script: the file; its name without the folder is C(flyway:filename).
+        :param more: values of this file alone, by names in lower case.
         :raises SlipwayError: C(bad_input) for a placeholder that has no value or no end, with its line.
         """
-        values = {**self._values, "flyway:filename": script.rpartition("/")[2]}
+        values = {**self._values, "flyway:filename": script.rpartition("/")[2], **(more or {})}
         longest = max(map(len, values)) + len(self._prefix) + len(self._suffix)
         rest, line = "", 1
         for piece, last in _and_last(pieces):

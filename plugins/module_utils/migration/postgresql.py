@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import re
 import typing as t
 
 from ..errors import SlipwayError
-from .database import DENIED, LATE, LOCK, LOST, OTHER, Database, RefusedError
+from .database import Database
+from .history import Row
+from .refused import DENIED, LATE, LOCK, LOST, OTHER, RefusedError
+from .replicas import Replication
 
 # Flyway's own number, so that both keep each other out: the letters of its name, plus Java's hash of the table's name
 # (flyway-database-postgresql, C(PostgreSQLAdvisoryLockTemplate)).
@@ -28,6 +32,7 @@ CAUSES = {
     "57P": LOST,
 }
 SINCE_IDLE_TIMEOUT = 140000  # a server ends sessions that do nothing, if it is told to
+CLEARING = "CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"  # C(DISCARD ALL), but for the locks
 # What is reported of each change; with another value the server reads a script in another way than we do.
 READ_BY = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
@@ -42,7 +47,9 @@ class PostgreSQL(Database):
         self.regain()
 
     def regain(self) -> None:
-        """All in one question, which is asked between any two scripts."""
+        self.run(self._regaining())
+
+    def _regaining(self) -> str:
         settings = self.settings
         wanted = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"]
         if settings.lock_timeout:
@@ -50,14 +57,31 @@ class PostgreSQL(Database):
         wanted.append(f"SET statement_timeout = {_milliseconds(settings.statement_timeout)}")
         if settings.schema:
             wanted.append(f"SET search_path = {self.quoted(settings.schema)}")
-        self.run("; ".join(wanted))
+        return "; ".join(wanted)
 
-    def renew(self) -> None:
-        """All that C(DISCARD ALL) does but for the locks, on the same connection: another one takes far longer."""
+    def _renew(self) -> None:
+        """On the same connection: another one takes far longer."""
         if self.in_transaction():
             self.run("ROLLBACK")
-        self.run("CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES")
-        self.regain()
+        self.run(f"{CLEARING}; {self._regaining()}")
+
+    # Between any two scripts the server is asked as seldom as may be; it parts the statements itself, and ends with the first
+    # that fails. What is renewed stands behind the end of the transaction, whose default may be to write nothing.
+
+    def _begin(self) -> None:
+        if self.settings.fence is None:
+            super()._begin()
+        else:
+            self._expect_newest(self.run(f"{self.begin}; {self._token_question()}", self.settings.fence.name))
+
+    def conclude(self, row: Row) -> None:
+        self.run(self._concluding, *self._values(row))
+        self._open, self.fresh = False, True
+
+    @functools.cached_property
+    def _concluding(self) -> str:
+        own = self._regaining().replace("%", "%%")
+        return f"{own}; {self._adding}; COMMIT; {CLEARING}; {own}"
 
     def in_transaction(self) -> bool:
         return bool(self.link.info.transaction_status)
@@ -197,6 +221,7 @@ class PostgreSQL(Database):
         return FLYWAY + java_hash(self.table)
 
     def copy(self, statement: str, data: t.Iterable[str]) -> None:
+        self.fresh = False
         with self.told(), contextlib.closing(self.link.cursor()) as cursor:
             cursor.copy_expert(statement, _Rows(data))
 
@@ -217,6 +242,24 @@ class PostgreSQL(Database):
 
     def major(self) -> int:
         return int(self.link.server_version) // 10000
+
+    def replication(self) -> Replication | None:
+        """What replays nothing, such as pg_receivewal and a backup, is no replica. To a user who may not look, all is NULL."""
+        found = self.run(
+            "SELECT pg_current_wal_lsn() - '0/0'::pg_lsn, min(replay_lsn - '0/0'::pg_lsn),"
+            " count(*) FILTER (WHERE pid IS NOT NULL AND state IS NULL)"
+            " FROM (SELECT pid, state, replay_lsn FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup') r"
+        )
+        written, replayed, hidden = found[0]
+        return Replication(int(written), None if replayed is None else int(replayed), bool(hidden))
+
+    def estimate(self, statement: str) -> int | None:
+        """What the planner expects; the node that changes rows says nothing of them, those below it do."""
+        try:
+            plan = self.run(f"EXPLAIN (FORMAT JSON) {statement}")[0][0][0]["Plan"]
+        except RefusedError:
+            return None
+        return max((int(node["Plan Rows"]) for node in plan.get("Plans", [])), default=None)
 
     def clear_the_way(self, statement: str) -> None:
         """Of an index that did not end well, or C(IF NOT EXISTS) would be content with it (PostgreSQL manual, "CREATE INDEX",

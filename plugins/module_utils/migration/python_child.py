@@ -41,6 +41,7 @@ def main() -> None:
         told = {"error": described(error, order["tool"])}
     with answer:
         json.dump(told, answer)
+    sys.exit(1 if "error" in told else 0)
 
 
 def described(error: BaseException, tool: str) -> Answer:
@@ -59,6 +60,15 @@ def described(error: BaseException, tool: str) -> Answer:
             told.update(file=frame.filename, line=frame.lineno)
             break
     return {**told, "missing": missing}
+
+
+def notes(path: str) -> list[str]:
+    """The lines of a file that may be annotations."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return [line for line in stream if "slipway:" in line]
+    except OSError:
+        return []
 
 
 class Clock:
@@ -135,6 +145,7 @@ def alembic_list(script: t.Any, target: str) -> Answer:
             "parents": [*one._all_down_revisions],
             "description": one.doc or "",
             "file": one.path,
+            "notes": notes(one.path),
         }
         for one in reversed(revisions)
     ]
@@ -246,7 +257,7 @@ def django_list(executor: t.Any, target: str) -> Answer:
             "version": f"{one.app_label}.{one.name}",
             "atomic": bool(one.atomic),
             "replaces": [f"{app}.{name}" for app, name in one.replaces],
-            "file": getattr(sys.modules.get(type(one).__module__), "__file__", "") or "",
+            "notes": notes(getattr(sys.modules.get(type(one).__module__), "__file__", "") or ""),
         }
         for one in every
     ]

@@ -5,50 +5,29 @@
 
 from __future__ import annotations
 
-import contextlib
-import random
+import functools
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
 from . import history, model
-from .database import FENCE, LATE, LOST, Database, RefusedError
+from .backfill import Backfiller, expect_backfills
+from .database import FENCE, Database
 from .history import Row
 from .model import Done, Migration, Report, Status
 from .names import Version
-from .scripts import Script, Scripts
-from .splitter import COPY, Statement
-from .sql_failure import failed
+from .patience import Patience
+from .scripts import Scripts
 from .states import Rules, resolve
 from .tool import Order, Sources, Text, Tool
 from .validate import expect_none, problems_of
+from .wanted import wanted
 
-FIRST_PAUSE = 0.1  # seconds before a script is tried again that waited too long for a lock; doubled each time
-LONGEST_PAUSE = 10.0
+if t.TYPE_CHECKING:
+    from .execution import Execution
+
 FIRST = "1"  # version of a baseline, unless another one is said
 TYPES = {model.BASELINE: history.SQL_BASELINE, model.UNDO: history.UNDO_SQL}
-
-
-class Patience(t.NamedTuple):
-    """How long to wait, in seconds.
-
-    :param lock: for others who migrate the same schema.
-    :param retry: for a script that the program in use keeps from its locks, tried again and again.
-    """
-
-    lock: float = 60.0
-    retry: float = 60.0
-
-
-def pauses(system: System, patience: Patience, deadline: float | None) -> t.Iterator[bool]:
-    """True after each pause, as long as there is patience; longer each time, and never for two at the same moment."""
-    end = system.monotonic() + patience.retry
-    end = end if deadline is None else min(end, deadline)
-    pause = FIRST_PAUSE
-    while system.monotonic() < end:
-        system.sleep(min(pause * _jitter(), max(0.0, end - system.monotonic())))
-        yield True
-        pause = min(pause * 2, LONGEST_PAUSE)
 
 
 class SqlRunner(Tool):
@@ -62,6 +41,12 @@ class SqlRunner(Tool):
         self._system = system
         self._rules = rules
         self._patience = patience
+
+    @functools.cached_property
+    def _execution(self) -> Execution:
+        from .execution import Execution
+
+        return Execution(self._database, self._system, self._patience)
 
     # What there is ------------------------------------------------------------------------------------------
 
@@ -86,7 +71,8 @@ class SqlRunner(Tool):
         expect_none(status, self._where)
         if order.state != "undone":
             self._expect_empty(status)
-        scripts = [self._scripts.of(one) for one in self._wanted(order, status)]
+        scripts = [self._scripts.of(one) for one in wanted(order, status)]
+        expect_backfills(scripts)
         return "".join(f"-- {one.name.script}\n{''.join(one.pieces()).rstrip()}\n" for one in scripts)
 
     def sources(self, order: Order) -> Sources:
@@ -94,8 +80,8 @@ class SqlRunner(Tool):
         tables = frozenset(self._database.tables() - {FENCE, self._database.settings.table})
         # What keeps them from being applied at all is told by that.
         blocked = order.state != "status" and bool(status.problems or (tables and not status.recorded))
-        wanted = [] if blocked else [self._scripts.of(one) for one in self._wanted(order, status)]
-        texts = [Text(one.name.script, one.pieces(), one.notes, one.transactional) for one in wanted]
+        scripts = [] if blocked else [self._scripts.of(one) for one in wanted(order, status)]
+        texts = [Text(one.name.script, one.pieces(), one.notes, one.transactional, one.statements()) for one in scripts]
         return Sources(texts, self._database.dialect, self._database.major(), tables)
 
     def apply(self, order: Order) -> Report:
@@ -106,7 +92,7 @@ class SqlRunner(Tool):
         rules = self._rules_of(order)
         before = self._status(rules)
         idle = order.state in ("latest", "target") and before.recorded and not before.problems
-        if idle and not self._wanted(order, before):
+        if idle and not wanted(order, before):
             return Report(before, before)
         with self._database.lock(min(self._patience.lock, order.timeout or self._patience.lock)) as waited:
             before = self._status(rules)
@@ -178,33 +164,6 @@ class SqlRunner(Tool):
     def _rules_of(self, order: Order) -> Rules:
         return self._rules._replace(target=order.target) if order.state == "target" else self._rules
 
-    def _wanted(self, order: Order, status: Status) -> list[Migration]:
-        """What is to be carried out, in order; of what is pending not that of the other phase."""
-        if order.state == "undone":
-            return self._undoing(order, status)
-        return [one for one in status.pending if order.phase in ("all", one.phase)]
-
-    def _undoing(self, order: Order, status: Status) -> list[Migration]:
-        """The scripts that undo what is above the target, or the last one alone: the newest first."""
-        applied = [one for one in status.of(model.SUCCESS, model.OUT_OF_ORDER) if one.kind == model.VERSIONED]
-        applied.sort(key=lambda one: Version(one.version), reverse=True)
-        if order.target:
-            above = Version(order.target)
-            applied = [one for one in applied if Version(one.version) > above]
-        else:
-            applied = applied[:1]
-        undo = {Version(one.version): one for one in status.of(model.AVAILABLE)}
-        without = [one.label for one in applied if Version(one.version) not in undo]
-        if without:
-            raise SlipwayError(
-                "cannot be undone: there is no script for it",
-                obj=", ".join(without),
-                wanted="a file whose name begins with U and the same version",
-                remedy="Write it, or undo by hand; nothing was undone.",
-                cause="no_undo",
-            )
-        return [undo[Version(one.version)] for one in applied]
-
     def _expect_empty(self, before: Status) -> None:
         others = set() if before.recorded else self._database.tables() - {FENCE}
         if not others:
@@ -223,7 +182,9 @@ class SqlRunner(Tool):
     def _carry_out(self, order: Order, before: Status, deadline: float | None) -> list[Done]:
         self._database.create_fence()
         done: list[Done] = []
-        for rank, one in enumerate(self._wanted(order, before), before.last + 1):
+        todo = wanted(order, before)
+        expect_backfills(map(self._scripts.of, todo))
+        for rank, one in enumerate(todo, before.last + 1):
             began = self._system.monotonic()
             try:
                 done.append(self._apply_one(one, rank, deadline))
@@ -256,138 +217,22 @@ class SqlRunner(Tool):
             history.RUNNING,
             False,
         )
-        run = self._whole if script.transactional else self._piecemeal
-        milliseconds = run(script, row, deadline)
+        self.begun(name.script)
+        if one.phase == "backfill":
+            row = row._replace(rank=one.rank or rank)
+            backfiller = Backfiller(self._database, self._system, self._patience, self.say)
+            count = backfiller.carry_out(script, row, deadline, begun=bool(one.rank))
+            return Done(version, name.description, name.script, script.checksum, count.milliseconds, False, count.rows)
+        milliseconds = self._execution.carry_out(script, row, deadline)
         return Done(version, name.description, name.script, script.checksum, milliseconds, script.transactional)
-
-    def _whole(self, script: Script, row: Row, deadline: float | None) -> int:
-        """The script and its line of the history, both or neither."""
-        pauses = self._pauses(deadline)
-        while True:
-            began = self._system.monotonic()
-            try:
-                with self._database.transaction(deadline):
-                    self._within(script, row, deadline)
-                    row = row._replace(milliseconds=self._since(began))
-                    self._database.regain()
-                    self._database.add(row._replace(success=True))
-                return row.milliseconds
-            except _FailedError as error:
-                if not error.refused.lock or not next(pauses, False):
-                    raise failed(script, error.line, error.statement, error.refused, changed="nothing of it") from None
-            except RefusedError as refused:  # its line, or the end of its transaction, where constraints may be checked
-                if not refused.lock or not next(pauses, False):
-                    raise failed(script, 0, "", refused, changed="nothing of it, or all: state: status tells") from None
-
-    def _within(self, script: Script, row: Row, deadline: float | None) -> None:
-        """Its statements, which the transaction must hold; where it did not, its line says that it had begun."""
-        failure: _FailedError | None = None
-        try:
-            self._statements(script, iter(()), deadline)
-        except _FailedError as error:
-            failure = error
-        if not self._database.unbroken(failure.refused if failure else None):
-            self._database.add(row)
-            stands = f"What is before line {failure.line}" if failure else "All of it"
-            raise SlipwayError(
-                "something in it has ended the transaction that it was run in, so that it was not all or nothing",
-                obj=script.name.script,
-                actual=str(failure) if failure else None,
-                remedy=f"{stands} is there. Write"
-                " -- slipway: transaction=off at its top; state: repaired takes its line back, and then it will run again.",
-                cause="dirty",
-            )
-        if failure is not None:
-            raise failure
-
-    def _piecemeal(self, script: Script, row: Row, deadline: float | None) -> int:
-        """Each statement by itself. What ends this process leaves a line that says that it had begun."""
-        began = self._system.monotonic()
-        with self._database.transaction(deadline):
-            self._database.add(row)
-        try:
-            self._statements(script, self._pauses(deadline), deadline)
-            self._expect_ended(script)
-        except (_FailedError, SlipwayError) as error:
-            with contextlib.suppress(SlipwayError):  # without a connection the line says already that it had begun
-                self._database.renew()
-                self._database.fail(row.rank, self._since(began))
-            if not isinstance(error, _FailedError):
-                raise
-            what = f"all before line {error.line}" if error.number else "nothing of it"
-            what += ", and perhaps that line" if error.refused.cause in (LATE, LOST) else ""
-            raise failed(script, error.line, error.statement, error.refused, changed=what) from None
-        milliseconds = self._since(began)
-        self._database.renew()
-        with self._database.transaction():
-            self._database.finish(row.rank, milliseconds)
-        return milliseconds
-
-    def _expect_ended(self, script: Script) -> None:
-        if self._database.in_transaction():
-            raise SlipwayError(
-                "begins a transaction and does not end it",
-                obj=script.name.script,
-                remedy="End it with COMMIT; what was in it has been taken back. Then state: repaired, and run again.",
-                cause="dirty",
-            )
-
-    def _statements(self, script: Script, pauses: t.Iterator[bool], deadline: float | None) -> None:
-        for number, statement in enumerate(script.statements()):
-            while True:
-                within = self._database.in_transaction()
-                try:
-                    with self._database.until(self._limit(deadline)):
-                        self._statement(statement)
-                    break
-                except RefusedError as refused:
-                    # The data of COPY are read but once, and what failed in a transaction took that with it.
-                    if refused.lock and statement.kind != COPY and not within and next(pauses, False):
-                        continue
-                    raise _FailedError(number, statement.line, statement.text, refused) from None
-            self._database.expect_unchanged(statement.words, f"{script.name.script}:{statement.line}")
-
-    def _limit(self, deadline: float | None) -> float | None:
-        """When a statement that begins now must have ended."""
-        own = self._database.settings.statement_timeout
-        limits = [self._system.monotonic() + own] if own else []
-        return min([*limits, *([] if deadline is None else [deadline])], default=None)
-
-    def _statement(self, statement: Statement) -> None:
-        if statement.kind == COPY:
-            self._database.copy(statement.text, statement.data)
-            return
-        self._database.clear_the_way(statement.text)
-        self._database.run(statement.text)
-
-    def _pauses(self, deadline: float | None) -> t.Iterator[bool]:
-        return pauses(self._system, self._patience, deadline)
 
     @property
     def _where(self) -> str:
         return f"{self._database.schema} of {self._database.facts()['database']}"
 
-    def _since(self, began: float) -> int:
-        return round((self._system.monotonic() - began) * 1000)
 
-
-class _FailedError(Exception):
-    """The statement of a script that was refused."""
-
-    def __init__(self, number: int, line: int, statement: str, refused: RefusedError) -> None:
-        super().__init__(refused.said)
-        self.number = number
-        self.line = line
-        self.statement = statement
-        self.refused = refused
-
-
-VOID = (model.UNDONE, model.DELETED, model.SUPERSEDED, model.DIRTY)
+VOID = (model.UNDONE, model.DELETED, model.SUPERSEDED, model.DIRTY, model.BACKFILLING)
 
 
 def _highest(versions: t.Sequence[str]) -> str:
     return max(versions, key=Version, default="")
-
-
-def _jitter() -> float:
-    return random.uniform(0.5, 1.0)  # noqa: S311  # no secret

@@ -16,8 +16,12 @@ from .conf import Conf, Notes, in_transaction, read_conf, read_notes
 from .model import Migration
 from .names import CONF, FileName
 from .placeholders import Placeholders
-from .split import controls, expect_uncontrolled, split, transactional
-from .splitter import Statement
+
+if t.TYPE_CHECKING:
+    from .splitter import Statement
+
+BATCH = "slipway:batch"  # placeholder of a backfill
+SMALL = 1 << 12  # bytes of a file that is read but once
 
 
 class Reader(t.NamedTuple):
@@ -68,7 +72,7 @@ class Script:
 
     @property
     def phase(self) -> str:
-        """C(expand) or C(contract)."""
+        """C(expand), C(contract) or C(backfill)."""
         return self.notes.phase or "expand"
 
     @functools.cached_property
@@ -79,6 +83,10 @@ class Script:
         :raises SlipwayError: C(bad_input) as RV(split); for statements of both sorts where nothing is said, or in spite of what is
             said; for a transaction of its own within ours.
         """
+        from .split import controls, expect_uncontrolled, transactional
+
+        if self.notes.backfill is not None:
+            return False
         said = in_transaction(self.conf, self.notes, self.name.script)
         alone, others, control = None, None, None
         for statement in self.statements():
@@ -103,17 +111,43 @@ class Script:
             expect_uncontrolled(control, self._reader.dialect, self.name.script)
         return alone is None
 
-    def pieces(self) -> t.Iterator[str]:
-        """The text, placeholders replaced."""
+    def pieces(self, batch: int = 0) -> t.Iterator[str]:
+        """The text, placeholders replaced.
+
+        :param batch: rows of a batch, of a backfill; by default as it says itself.
+        """
         if self.conf.replacement is False:
             return self._raw()
-        return self._reader.placeholders.replace(self._raw(), self.name.script)
+        usual = self.notes.backfill
+        more = {BATCH: str(batch or usual.batch)} if usual else None
+        return self._reader.placeholders.replace(self._raw(), self.name.script, more)
 
-    def statements(self) -> t.Iterator[Statement]:
+    def statements(self, batch: int = 0) -> t.Iterator[Statement]:
         """One after the other."""
-        return split(self.pieces(), self._reader.dialect, self.name.script)
+        if not batch and self._few is not None:
+            return iter(self._few)
+        return self._split(batch)
+
+    @functools.cached_property
+    def _few(self) -> tuple[Statement, ...] | None:
+        """All of a small file, whose statements are asked for again and again; the data of a COPY are read but once."""
+        found = tuple(self._split(0)) if self._small is not None else None
+        return None if found is None or any(one.data for one in found) else found
+
+    def _split(self, batch: int) -> t.Iterator[Statement]:
+        from .split import split
+
+        return split(self.pieces(batch), self._reader.dialect, self.name.script)
 
     def _raw(self) -> t.Iterator[str]:
+        return self._read() if self._small is None else iter((self._small,))
+
+    @functools.cached_property
+    def _small(self) -> str | None:
+        """All of it where that is little, as it mostly is: to read it again takes longer than all that is done with it."""
+        return "".join(self._read()) if 0 <= source.size(self.path) <= SMALL else None
+
+    def _read(self) -> t.Iterator[str]:
         return source.read(self.path, self.conf.encoding or self._reader.encoding)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import typing as t
 
@@ -38,6 +39,14 @@ def read(path: str, encoding: str = "UTF-8", size: int = PIECE) -> t.Iterator[st
             remedy="Bring the file, and let this user read it.",
             cause={FileNotFoundError: "missing", PermissionError: "denied"}.get(type(error), "io"),
         ) from None
+
+
+def size(path: str) -> int:
+    """Bytes of a file; -1 where nobody can tell."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
 
 
 def lines(pieces: t.Iterable[str]) -> t.Iterator[str]:

@@ -5,21 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
 from ..errors import SlipwayError
-from .split_mysql import MySQLSplitter
-from .split_postgresql import PostgreSQLSplitter
-from .split_sqlite import SQLiteSplitter
 from .splitter import Splitter, Statement
 
-DIALECTS: dict[str, type[Splitter]] = {
-    "postgresql": PostgreSQLSplitter,
-    "mysql": MySQLSplitter,
-    "mariadb": MySQLSplitter,
-    "sqlite": SQLiteSplitter,
-}
 ENUM_SINCE = 12  # PostgreSQL adds a value to an enumeration within a transaction
 _ENUM = re.compile(r"ALTER TYPE .*\bADD VALUE\b")
 
@@ -32,7 +24,7 @@ def split(pieces: t.Iterable[str], dialect: str, where: str) -> t.Iterator[State
     :raises SlipwayError: C(bad_input) with file and line: a string, comment, name, block or COPY that does not end; a command to a
         client (C(\\connect), C(.read), C(source)); an annotation that is not at the top.
     """
-    return DIALECTS[dialect](pieces, where).statements()
+    return _of(dialect)(pieces, where).statements()
 
 
 def transactional(statement: Statement, dialect: str, server: int = ENUM_SINCE) -> bool:
@@ -43,12 +35,12 @@ def transactional(statement: Statement, dialect: str, server: int = ENUM_SINCE) 
     words = " ".join(statement.words)
     if dialect == "postgresql" and server < ENUM_SINCE and _ENUM.match(words):
         return False
-    return DIALECTS[dialect].alone.match(words) is None
+    return _of(dialect).alone.match(words) is None
 
 
 def controls(statement: Statement, dialect: str) -> bool:
     """Whether it begins or ends a transaction; savepoints do not."""
-    return DIALECTS[dialect].control.match(" ".join(statement.words)) is not None
+    return _of(dialect).control.match(" ".join(statement.words)) is not None
 
 
 def expect_uncontrolled(statement: Statement, dialect: str, where: str) -> None:
@@ -64,3 +56,19 @@ def expect_uncontrolled(statement: Statement, dialect: str, where: str) -> None:
             remedy="Take it away; or, if the script must have transactions of its own, write -- slipway: transaction=off above it.",
             cause="bad_input",
         )
+
+
+@functools.lru_cache(maxsize=1)
+def _of(dialect: str) -> type[Splitter]:
+    """Only that one is imported: what it knows takes longer to compile than most scripts to be read."""
+    if dialect == "postgresql":
+        from .split_postgresql import PostgreSQLSplitter
+
+        return PostgreSQLSplitter
+    if dialect == "sqlite":
+        from .split_sqlite import SQLiteSplitter
+
+        return SQLiteSplitter
+    from .split_mysql import MySQLSplitter
+
+    return MySQLSplitter

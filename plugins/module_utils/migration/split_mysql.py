@@ -53,6 +53,7 @@ class MySQLSplitter(Splitter):
 
     def _delimit(self, delimiter: str) -> None:
         self._delimiter = delimiter
+        self._ahead = max(len(delimiter), len("M!"))
         mark = re.escape(delimiter)
         # One of letters is a word of its own; any other may stand right behind a word, as in END$$.
         whole, rest = (r"(?![\w$])", "") if delimiter[0].isalnum() else ("", f"(?!{mark})")
@@ -68,7 +69,7 @@ class MySQLSplitter(Splitter):
             |(?P<word>{_LETTER}(?:{rest}[\w$\x80-\U0010ffff])*)
             |(?P<quote>['"`])
             |(?P<client>\\)
-            |(?P<other>\d(?:{rest}[\w$])*|.)
+            |(?P<other>\d(?:{rest}[\w$])*|\.\s*\Z|.)
             """,
             re.VERBOSE | re.DOTALL,
         )
@@ -117,6 +118,8 @@ class MySQLSplitter(Splitter):
             raise self._foreign("mysql")
         elif kind == "code":
             self._code = self._start - self._begin
+        elif kind == "other" and self._match.group().startswith("."):
+            self._at = self._start + 1  # and no name behind it
         elif kind == "end":
             if self._code is None:
                 self._at = self._start + 1  # an asterisk, and a comment may follow

@@ -48,6 +48,7 @@ class Splitter(abc.ABC):
     control: t.ClassVar[t.Pattern[str]]
     # One token: C(space), C(comment), C(block), C(word), C(delimiter), C(other), and what the dialect has besides.
     _pattern: t.Pattern[str]
+    _ahead = 0  # characters behind a token that may make another one of it, beside the next
 
     def __init__(self, pieces: t.Iterable[str], where: str) -> None:
         self._pieces = iter(pieces)
@@ -154,7 +155,7 @@ class Splitter(abc.ABC):
         """The kind of the next token; empty at the end."""
         while True:
             self._match = self._pattern.match(self._text, self._at)
-            if (self._match is not None and self._match.end() < len(self._text)) or not self._more():
+            if (self._match is not None and self._match.end() + self._ahead < len(self._text)) or not self._more():
                 break
         if self._match is None:
             return ""
@@ -224,7 +225,8 @@ class Splitter(abc.ABC):
         self._begin = offset
 
     def _line_at(self, offset: int) -> int:
-        return self._line + len(_END.findall(self._text, self._begin, offset))
+        within = offset > self._begin and self._text.startswith("\r\n", offset - 1)  # the two are one end
+        return self._line + len(_END.findall(self._text, self._begin, offset)) - within
 
     def _unended(self, what: str, line: int) -> SlipwayError:
         return SlipwayError(

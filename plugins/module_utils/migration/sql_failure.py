@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..errors import SlipwayError
-from .database import DENIED, LATE, LOCK, LOST, OTHER, RefusedError
+from .refused import DENIED, LATE, LOCK, LOST, OTHER, RefusedError
 from .scripts import Script
 
 EXCERPT = 200  # characters of a statement

@@ -10,7 +10,8 @@ import sqlite3
 import typing as t
 
 from ..errors import SlipwayError
-from .database import DENIED, LATE, LOCK, OTHER, Database, RefusedError
+from .database import Database
+from .refused import DENIED, LATE, LOCK, OTHER, RefusedError
 
 CAUSES = {
     "locked": LOCK,
@@ -95,6 +96,10 @@ class SQLite(Database):
         said = str(error)
         cause = next((cause for word, cause in CAUSES.items() if word in said), OTHER)
         return RefusedError(said, getattr(error, "sqlite_errorname", ""), cause)
+
+    def change(self, statement: str) -> int:
+        """The driver does not count what a statement with WITH has changed."""
+        return -1 if self.run(statement) else int(self.run("SELECT changes()")[0][0])
 
     def facts(self) -> dict[str, str]:
         return {"user": "", "database": self._path()}

@@ -100,7 +100,8 @@ def resolve(scripts: t.Sequence[Script], rows: t.Sequence[Row], rules: Rules) ->
 
 def _state(row: Row, script: Script | None, ledger: Ledger, highest: Version | None, rules: Rules) -> str:
     if not row.success:
-        return model.DIRTY
+        goes_on = script is not None and script.phase == "backfill" and script.has(row.checksum)
+        return model.BACKFILLING if goes_on and row.type == history.SQL else model.DIRTY
     if row.type == history.BASELINE:
         return model.BASELINE
     if script is None:

@@ -11,6 +11,9 @@ import typing as t
 from .conf import Notes
 from .model import Report, Status
 
+if t.TYPE_CHECKING:
+    from .splitter import Statement
+
 STATES = ("latest", "target", "status", "undone", "baselined", "repaired")
 
 
@@ -18,7 +21,7 @@ class Order(t.NamedTuple):
     """What is wanted.
 
     :param target: version up to and with which to apply or undo; empty for all, or for the last one alone.
-    :param phase: C(expand), C(contract) or C(all).
+    :param phase: C(expand), C(contract), C(backfill) or C(all).
     :param timeout: seconds for all of it; 0 for no limit.
     """
 
@@ -35,12 +38,14 @@ class Text(t.NamedTuple):
     :param pieces: of the SQL, placeholders replaced.
     :param notes: the annotations above it.
     :param whole: whether it runs in one transaction.
+    :param statements: of the SQL, where it has been taken apart.
     """
 
     script: str
     pieces: t.Iterable[str]
     notes: Notes = Notes()
     whole: bool = True
+    statements: t.Optional[t.Iterable[Statement]] = None
 
 
 class Sources(t.NamedTuple):
@@ -61,6 +66,10 @@ class Tool(abc.ABC):
     """One tool, one database, and the migrations of one version of a program."""
 
     name: t.ClassVar[str]
+    say: t.Callable[[str], None] = staticmethod(lambda _text: None)  # told how far a long one is, where a tool knows
+    begun: t.Callable[[str], None] = staticmethod(
+        lambda _script: None
+    )  # told each script that is at work, where a tool knows
 
     @abc.abstractmethod
     def status(self) -> Status:

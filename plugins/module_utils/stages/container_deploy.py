@@ -122,7 +122,7 @@ def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> 
     if params["state"] == "prepared":
         from ..container.prepare import prepare
 
-        return prepare(order, system, Engine(), prober(order, system), check=check)
+        return prepare(order, system, Engine(), prober(order.secrets.values(), system), check=check)
     from ..container.sides import decide, pause, revert, settle
 
     if params["state"] == "decided":
@@ -131,8 +131,12 @@ def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> 
     return acts[params["state"]](order, system, Engine(), check=check)
 
 
-def prober(order: Order, system: System) -> t.Callable[[t.Sequence[t.Any]], list[t.Any]]:
-    """The probe engine, in the words of the container engine."""
+def prober(secrets: t.Iterable[str], system: System) -> t.Callable[[t.Sequence[t.Any]], list[t.Any]]:
+    """The probe engine, in the words of the container engine.
+
+    :param secrets: values that must not show in any verdict.
+    """
+    hidden = tuple(secrets)
 
     def probe(checks: t.Sequence[t.Any]) -> list[t.Any]:
         from ..container.engine import parallel
@@ -140,14 +144,13 @@ def prober(order: Order, system: System) -> t.Callable[[t.Sequence[t.Any]], list
         from ..probe.loop import check_once, probe_all
         from ..probe.model import Policy, Target
 
-        secrets = tuple(order.secrets.values())
         targets = [Target(policy=Policy(**check.policy), **check.target) for check in checks]
         if checks[0].once:
             results = parallel(
-                lambda item: check_once(item, system=system, policy=item.policy, secrets=secrets), targets
+                lambda item: check_once(item, system=system, policy=item.policy, secrets=hidden), targets
             )
         else:
-            results = probe_all(targets, system=system, policy=Policy(), secrets=secrets)
+            results = probe_all(targets, system=system, policy=Policy(), secrets=hidden)
         return [Verdict(r.healthy, r.cause, r.message, r.evidence, r.seconds, r.remedy) for r in results]
 
     return probe

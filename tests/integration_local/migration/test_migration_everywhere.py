@@ -134,14 +134,14 @@ def test_an_older_token_is_refused_within_the_transaction(project: Project) -> N
 def test_a_table_in_use_is_waited_for_and_the_whole_script_tried_again(project: Project) -> None:
     project.write(V5__more=MORE)
     runner, tried = project.runner(), threading.Event()
-    pauses = runner._pauses
+    pauses = runner._execution.pauses
 
     def told(deadline: float | None) -> t.Iterator[bool]:
         for pause in pauses(deadline):
             tried.set()
             yield pause
 
-    runner._pauses = told  # type: ignore[method-assign]
+    runner._execution.pauses = told  # type: ignore[method-assign]
     reports: list[Report] = []
     thread = threading.Thread(target=lambda: reports.append(runner.apply(Order())))
     with project.blocking():

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import signal
+import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import Database
 
 from .projects import PostgreSQLProject
 from .test_migration_kills import forked, signalled
@@ -110,6 +112,25 @@ def test_another_way_to_read_what_follows_is_refused(project: PostgreSQLProject,
     error = refused(project)
     assert (error.cause, error.obj) == ("bad_input", "V5__latin1.sql:2")
     assert project.ask("SELECT count(*) FROM item WHERE name = 'z'") == [(0,)]
+
+
+@pytest.mark.parametrize("token", [0, 8], ids=["alone", "in a release"])
+def test_a_script_costs_two_questions_beside_its_own(
+    project: PostgreSQLProject, token: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    run = Database.run
+
+    def counting(self: Database, statement: str, *values: t.Any) -> list[tuple[t.Any, ...]]:
+        asked.append(statement)
+        return run(self, statement, *values)
+
+    monkeypatch.setattr(Database, "run", counting)
+    project.another().run(token=token)
+    few = len(asked)
+    project.write(**{f"V{number}__more": "SELECT 1;" for number in range(5, 15)})
+    project.another().run(token=token)
+    assert len(asked) - 2 * few == 10 * (1 + 2)
 
 
 def test_a_statement_that_outlives_its_run_is_waited_for(project: PostgreSQLProject) -> None:

@@ -29,6 +29,7 @@ PAGE = pathlib.Path(__file__).parents[3] / "docs/schema_changes.md"
 BLOCK = re.compile(r"^```sql\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^-- (refused|V\d+__\w+\.sql)\n", re.MULTILINE)
 CONTRACT = "-- slipway: phase=contract\n"
+BACKFILL = "-- slipway: phase=backfill "
 SQUAWK = pathlib.Path(sys.executable).parent / "squawk"
 ROWS = 7
 
@@ -185,7 +186,7 @@ def test_a_change_of_the_page(shop: Shop, change: Change) -> None:
             refused(shop, text)
         elif not text.startswith(CONTRACT):
             (shop.files / name).write_text(text)
-            result = shop.run(phase="expand")
+            result = shop.run(phase="backfill" if text.startswith(BACKFILL) else "expand")
             assert not result.get("failed"), result
             assert [one["script"] for one in result["applied"]] == [name]
             assert result["lint"] == []
@@ -216,9 +217,9 @@ def refused(shop: Shop, text: str) -> None:
 def test_a_column_is_filled_in_batches_of_their_own(shop: Shop) -> None:
     """As it stands on the page, with fewer rows a batch: whoever writes waits for one of them at most."""
     name, text = next(one for one in blocks("Fill many rows") if one[0] != "refused")
-    (shop.files / name).write_text(text.replace("LIMIT 5000", "LIMIT 3"))
+    (shop.files / name).write_text(text.replace("batch=5000", "batch=3"))
     shop.do("UPDATE item SET state = NULL")
-    assert not shop.run(phase="expand").get("failed")
+    assert not shop.run(phase="backfill").get("failed")
     assert shop.do("SELECT count(DISTINCT xmin::text) > 1 FROM item WHERE state = 'new'") == [(True,)]
     assert shop.do("SELECT 1 FROM item WHERE state IS NULL") == []
 

@@ -85,7 +85,7 @@ def reading(text: Text, dialect: str) -> Reading:
                 cause="bad_input",
             )
     statements = []
-    for one in split(text.pieces, dialect, text.script):
+    for one in split(text.pieces, dialect, text.script) if text.statements is None else text.statements:
         if concerned(one):
             statements.append((one, tuple(read(one, dialect))))
     return Reading(text, tuple(statements))
@@ -135,7 +135,7 @@ def overruled(notes: Notes, rule: Rule) -> str:
     for allowed in notes.allowed:
         if allowed.rule == rule.name:
             return f"allow={rule.name} reason={allowed.reason}"
-    return f"phase={notes.phase}" if notes.phase and rule.kind == CONTRACT else ""
+    return f"phase={notes.phase}" if notes.phase in ("expand", "contract") and rule.kind == CONTRACT else ""
 
 
 def lint(sources: Sources, squawk: t.Callable[[], Squawk | None] = lambda: None) -> Linted:

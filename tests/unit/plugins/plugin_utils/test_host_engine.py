@@ -12,9 +12,9 @@ import sys
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER, RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.plugin_utils import host_engine
-from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, answer, checked
+from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, answer, checked, expands
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +47,28 @@ def files(root):
 def test_a_machine_without_engines_is_only_looked_at(tmp_path):
     assert engine_in(tmp_path).run("release_state", read(tmp_path), check=False) is None
     assert files(tmp_path) == []
+
+
+def test_a_home_is_a_directory_of_one_s_own(tmp_path):
+    assert engine_in(tmp_path).is_at_home()
+    assert not engine_in(tmp_path / "none").is_at_home()
+    os.chown(tmp_path, 65534, 65534)
+    assert not engine_in(tmp_path).is_at_home()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"locations": ["/srv/shop"], "placeholder_prefix": "${"}, False),
+        ({"locations": ["/srv/shop", "~/more"]}, True),
+        ({"locations": "$HOME/sql"}, True),
+        ({"project": {"directory": "~shop/app"}}, True),
+        ({"project": {"directory": "/srv/shop", "config": "~"}}, False),
+        ({"root": "~/slipway", "locations": None}, True),
+    ],
+)
+def test_a_path_that_only_the_machine_can_complete_is_left_to_it(given, expected):
+    assert expands(MIGRATION_RUNNER.options, given) is expected
 
 
 def test_what_an_installed_engine_says_is_what_the_module_would_return(tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import types
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.action import release_state
+from ansible_collections.slipway.deploy.plugins.action import migration_runner, release_state
 from ansible_collections.slipway.deploy.plugins.plugin_utils import stage_action
 
 PYTHON = {"ansible_python_interpreter": "/usr/bin/python3"}
@@ -19,14 +19,18 @@ ACTS = {**PLACE, "state": "granted", "release": {"id": "r1", "token": 1}}
 class Kept:
     """Engines on a machine: installed or not, and what was asked of them."""
 
-    def __init__(self, *, installed=True, installable=True):
+    def __init__(self, *, installed=True, installable=True, home=True):
         self.installed, self.installable, self.installs, self.orders = installed, installable, 0, []
+        self.home = home
 
     def run(self, module, params, *, check):
         if not self.installed:
             return None
         self.orders.append((module, params["state"], check))
         return {"by": "engine"}
+
+    def is_at_home(self):
+        return self.home
 
     def install(self):
         self.installs += 1
@@ -38,7 +42,9 @@ class Kept:
 def stage(monkeypatch):
     """Runs an action's attempt on a machine with these engines; says by what it was done."""
 
-    def run(kept, args, *, variables=None, check=False, pipelining=True, action=release_state.ActionModule):
+    def run(
+        kept, args, *, variables=None, check=False, pipelining=True, action=release_state.ActionModule, alone=False
+    ):
         plugin = action.__new__(action)
         plugin._task = types.SimpleNamespace(args=args, check_mode=check)
         plugin._templar = types.SimpleNamespace(template=lambda value: value)
@@ -46,7 +52,7 @@ def stage(monkeypatch):
         monkeypatch.setattr(plugin, "_compute_environment_string", lambda: "", raising=False)
         monkeypatch.setattr(plugin, "_is_pipelining_enabled", lambda _style: pipelining, raising=False)
         monkeypatch.setattr(plugin, "_execute_module", lambda **_keywords: {"by": "module"}, raising=False)
-        return plugin._try(args, PYTHON if variables is None else variables)
+        return (plugin._alone if alone else plugin._try)(args, PYTHON if variables is None else variables)
 
     return run
 
@@ -68,6 +74,40 @@ def test_a_preview_installs_nothing(stage):
     kept = Kept(installed=False)
     assert stage(kept, ACTS, check=True) == {"by": "module"}
     assert kept.installs == 0
+
+
+@pytest.mark.parametrize(
+    ("kept", "args", "check", "expected"),
+    [
+        (Kept(), {"state": "latest"}, False, ("engine", 0)),
+        (Kept(), {"state": "status"}, False, ("engine", 0)),
+        (Kept(installed=False), {}, False, ("engine", 1)),
+        (Kept(installed=False), {"state": "status"}, False, ("module", 0)),
+        (Kept(installed=False), {}, True, ("module", 0)),
+        (Kept(installed=False, home=False), {}, False, ("module", 0)),
+        (Kept(installed=False, installable=False), {}, False, ("module", 1)),
+        (Kept(), {"locations": ["~/migrations"]}, False, ("module", 0)),
+    ],
+    ids=[
+        "there",
+        "only looks",
+        "acts",
+        "only looks, none there",
+        "a preview",
+        "no state there",
+        "refused",
+        "a path of the machine",
+    ],
+)
+def test_migrations_outside_of_a_release_run_by_them_too(stage, kept, args, check, expected):
+    found = stage(kept, args, check=check, action=migration_runner.ActionModule, alone=True)
+    assert (found["by"], kept.installs) == expected
+
+
+def test_other_modules_outside_of_a_release_run_as_modules(stage):
+    kept = Kept()
+    assert stage(kept, {**PLACE, "state": "read"}, alone=True) == {"by": "module"}
+    assert not kept.orders
 
 
 def test_where_they_cannot_be_installed_the_module_does_it(stage):

@@ -17,6 +17,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.migration.child imp
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import Settings
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.model import Migration, Status
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.outside import changes, compared, notes_of
+from ansible_collections.slipway.deploy.plugins.module_utils.migration.python_child import notes
 
 HERE = Address("postgresql", "db", 5433, "us:er", "p@s/ s", "shop", {"sslmode": "require"})
 
@@ -94,11 +95,10 @@ def test_what_was_done_is_the_difference_of_two_histories() -> None:
 def test_notes_in_a_file_of_any_language(tmp_path: pathlib.Path, line: str) -> None:
     path = tmp_path / "one.py"
     path.write_text(f'"""doc"""\n{line}\nx = 1\n')
-    assert notes_of(str(path)).phase == "contract"
-    assert notes_of(str(tmp_path / "missing.py")).phase == ""
-    path.write_text("# slipway: phase=contrakt\n")
+    assert notes_of(notes(str(path)), "one.py").phase == "contract"
+    assert notes(str(tmp_path / "missing.py")) == [] and notes_of([], "one.py").phase == ""
     with pytest.raises(SlipwayError):
-        notes_of(str(path))
+        notes_of(["# slipway: phase=contrakt\n"], "one.py")
 
 
 def _python(code: str, **given: object) -> Child:

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import pathlib
 import sqlite3
+import subprocess
+import sys
 import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.migration import source
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import FENCE, Fence, Settings
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.model import Report
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.placeholders import Placeholders
@@ -322,6 +325,42 @@ def test_the_phases_are_applied_apart(project: Project) -> None:
         "R__names.sql",
     ]
     assert [one.script for one in project.run(phase="contract").done] == ["V3__drop.sql"]
+
+
+def test_a_small_file_is_read_but_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    read = source.read
+
+    def reading(path: str, *options: t.Any) -> t.Iterator[str]:
+        opened.append(path)
+        return read(path, *options)
+
+    monkeypatch.setattr(source, "read", reading)
+    project.run()
+    assert sorted(opened) == sorted(str(path) for path in project.files.iterdir())
+
+
+NEEDLESS = ("migration.split", "migration.split_sqlite", "migration.execution", "migration.lint.check", "state.machine")
+LOOKING = """
+import sys
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_runner
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import checked
+
+params = checked({"engine": "sqlite", "locations": [sys.argv[2]], "lint_squawk": ""}, MIGRATION_RUNNER)
+found = migration_runner.run(params, sys.argv[1], System(), False)
+print(found["changed"], *sorted(name.partition(".module_utils.")[2] for name in sys.modules))
+"""
+
+
+def test_what_finds_nothing_pending_imports_nothing_to_apply_with(project: Project) -> None:
+    words = [sys.executable, "-c", LOOKING, str(project.path), str(project.files)]
+    for changed in ("True", "False"):
+        said, *imported = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+        assert said == changed
+        needless = set(imported) & set(NEEDLESS)
+        assert needless == (set(NEEDLESS) - {"state.machine"} if changed == "True" else set())
 
 
 def test_an_older_fencing_token_changes_nothing_any_more(project: Project) -> None:

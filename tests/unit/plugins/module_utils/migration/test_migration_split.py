@@ -175,9 +175,10 @@ ANYTHING = st.lists(st.sampled_from(TOKENS), max_size=14).map(" ".join) | st.lis
 ).map("".join)
 
 
-def outcome(text, dialect, size):
+def outcome(text, dialect, size=10_000):
+    cut = pieces(text, size) if isinstance(text, str) else text
     try:
-        return [(*one[:4], list(one.data)) for one in split(pieces(text, size), dialect, "x.sql")]
+        return [(*one[:4], list(one.data)) for one in split(cut, dialect, "x.sql")]
     except SlipwayError as error:
         return error.obj, error.what
 
@@ -272,6 +273,30 @@ def test_sqlite_itself_finds_each_statement_complete(text):
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_where_statements_end(dialect, text, expected, size):
     assert texts(text, dialect, size) == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        ("mysql", "a; /*M!100100 b */#;\n c; d"),
+        ("mysql", "DELIMITER ////\na // b;////c////"),
+        ("mysql", "create trigger t begin a .  begin; end; b"),
+        ("mysql", "a .  "),
+        ("postgresql", "a $x$;$y$;$x$; E'\\'' /* */ ; COPY b FROM stdin;\n1\n\\.\nc -- d"),
+        ("sqlite", "create trigger t begin a; end; /* b */ [c;] -- d"),
+    ],
+)
+def test_a_text_is_split_in_the_same_way_wherever_it_is_cut(dialect, text):
+    whole = outcome(text, dialect)
+    assert isinstance(whole, list)
+    assert [outcome([text[:at], text[at:]], dialect) for at in range(len(text) + 1)] == [whole] * (len(text) + 1)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_a_line_that_ends_with_crlf_is_one_line(dialect, size):
+    found = split(pieces("-- a\r\n\r\nb /* c\r\n */ -- d\r\n; e\r\n;", size), dialect, "x.sql")
+    assert [(one.text, one.line) for one in found] == [("b", 3), ("e", 5)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One script, carried out together with its line of the history (private to the collection)."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from .database import Database
+from .history import Row
+from .patience import Patience, pauses
+from .refused import LATE, LOST, RefusedError
+from .scripts import Script
+from .splitter import COPY, Statement
+from .sql_failure import failed
+
+
+class Execution:
+    """Carries scripts out on one database.
+
+    :param patience: with locks that others hold.
+    """
+
+    def __init__(self, database: Database, system: System, patience: Patience) -> None:
+        self._database = database
+        self._system = system
+        self._patience = patience
+
+    def carry_out(self, script: Script, row: Row, deadline: float | None) -> int:
+        """All of it; milliseconds that it took.
+
+        :param row: its line, as it is while the script runs.
+        :param deadline: of RV(System.monotonic).
+        :raises SlipwayError: C(migration_failed), C(lock_timeout), C(timeout), C(dirty), C(fenced), …
+        """
+        return (self._whole if script.transactional else self._piecemeal)(script, row, deadline)
+
+    def _whole(self, script: Script, row: Row, deadline: float | None) -> int:
+        """The script and its line of the history, both or neither."""
+        tries = self.pauses(deadline)
+        while True:
+            began = self._system.monotonic()
+            try:
+                with self._database.transaction(deadline):
+                    self._within(script, row, deadline)
+                    row = row._replace(milliseconds=self._since(began))
+                    self._database.conclude(row._replace(success=True))
+                return row.milliseconds
+            except _FailedError as error:
+                if not error.refused.lock or not next(tries, False):
+                    raise failed(script, error.line, error.statement, error.refused, changed="nothing of it") from None
+            except RefusedError as refused:  # its line, or the end of its transaction, where constraints may be checked
+                if not refused.lock or not next(tries, False):
+                    raise failed(script, 0, "", refused, changed="nothing of it, or all: state: status tells") from None
+
+    def _within(self, script: Script, row: Row, deadline: float | None) -> None:
+        """Its statements, which the transaction must hold; where it did not, its line says that it had begun."""
+        failure: _FailedError | None = None
+        try:
+            self._database.set_off()
+            self._statements(script, iter(()), deadline)
+        except _FailedError as error:
+            failure = error
+        if not self._database.unbroken(failure.refused if failure else None):
+            self._database.add(row)
+            stands = f"What is before line {failure.line}" if failure else "All of it"
+            raise SlipwayError(
+                "something in it has ended the transaction that it was run in, so that it was not all or nothing",
+                obj=script.name.script,
+                actual=str(failure) if failure else None,
+                remedy=f"{stands} is there. Write"
+                " -- slipway: transaction=off at its top; state: repaired takes its line back, and then it will run again.",
+                cause="dirty",
+            )
+        if failure is not None:
+            raise failure
+
+    def _piecemeal(self, script: Script, row: Row, deadline: float | None) -> int:
+        """Each statement by itself. What ends this process leaves a line that says that it had begun."""
+        began = self._system.monotonic()
+        with self._database.transaction(deadline):
+            self._database.add(row)
+        try:
+            self._statements(script, self.pauses(deadline), deadline)
+            self._expect_ended(script)
+        except (_FailedError, SlipwayError) as error:
+            with contextlib.suppress(SlipwayError):  # without a connection the line says already that it had begun
+                self._database.renew()
+                self._database.fail(row.rank, self._since(began))
+            if not isinstance(error, _FailedError):
+                raise
+            what = f"all before line {error.line}" if error.number else "nothing of it"
+            what += ", and perhaps that line" if error.refused.cause in (LATE, LOST) else ""
+            raise failed(script, error.line, error.statement, error.refused, changed=what) from None
+        milliseconds = self._since(began)
+        self._database.renew()
+        with self._database.transaction():
+            self._database.finish(row.rank, milliseconds)
+        self._database.fresh = True
+        return milliseconds
+
+    def _expect_ended(self, script: Script) -> None:
+        if self._database.in_transaction():
+            raise SlipwayError(
+                "begins a transaction and does not end it",
+                obj=script.name.script,
+                remedy="End it with COMMIT; what was in it has been taken back. Then state: repaired, and run again.",
+                cause="dirty",
+            )
+
+    def _statements(self, script: Script, pauses: t.Iterator[bool], deadline: float | None) -> None:
+        for number, statement in enumerate(script.statements()):
+            while True:
+                within = self._database.in_transaction()
+                try:
+                    with self._database.until(self._limit(deadline)):
+                        self._statement(statement)
+                    break
+                except RefusedError as refused:
+                    # The data of COPY are read but once, and what failed in a transaction took that with it.
+                    if refused.lock and statement.kind != COPY and not within and next(pauses, False):
+                        continue
+                    raise _FailedError(number, statement.line, statement.text, refused) from None
+            self._database.expect_unchanged(statement.words, f"{script.name.script}:{statement.line}")
+
+    def _limit(self, deadline: float | None) -> float | None:
+        """When a statement that begins now must have ended."""
+        own = self._database.settings.statement_timeout
+        limits = [self._system.monotonic() + own] if own else []
+        return min([*limits, *([] if deadline is None else [deadline])], default=None)
+
+    def _statement(self, statement: Statement) -> None:
+        if statement.kind == COPY:
+            self._database.copy(statement.text, statement.data)
+            return
+        self._database.clear_the_way(statement.text)
+        self._database.run(statement.text)
+
+    def pauses(self, deadline: float | None) -> t.Iterator[bool]:
+        """Between one try to get a lock and the next."""
+        return pauses(self._system, self._patience, deadline)
+
+    def _since(self, began: float) -> int:
+        return round((self._system.monotonic() - began) * 1000)
+
+
+class _FailedError(Exception):
+    """The statement of a script that was refused."""
+
+    def __init__(self, number: int, line: int, statement: str, refused: RefusedError) -> None:
+        super().__init__(refused.said)
+        self.number = number
+        self.line = line
+        self.statement = statement
+        self.refused = refused
