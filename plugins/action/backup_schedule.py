@@ -9,6 +9,7 @@ import base64
 import typing as t
 
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import BACKUP_SCHEDULE, DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.plugin_utils.backup_options import spread
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction, plain
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_database_url
@@ -44,5 +45,5 @@ class ActionModule(StageAction):
         given = "" if proves else str(args.get("url") or read_database_url(variables, self._templar))
         url = base64.b64encode(given.encode()).decode()
         shared = {key: args[key] for key in ("platform", "environment", "root") if args.get(key)}
-        order = checked({**plain(args["backup"]), **shared, "url": url}, DATABASE_BACKUP)
+        order = checked({**spread(plain(args["backup"]), dumps=proves), **shared, "url": url}, DATABASE_BACKUP)
         return {**args, "backup": {**order, "url": ""}, "url": url, "program": self._program}

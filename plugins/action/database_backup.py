@@ -14,6 +14,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.progress import path_of
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.plugin_utils.backup_options import spread
 from ansible_collections.slipway.deploy.plugins.plugin_utils.progress import Watcher, reader
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_database_url
@@ -37,6 +38,7 @@ class ActionModule(StageAction):
         return {**args, "url": base64.b64encode(url.encode()).decode()} if url else args
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        self._task.args = spread(self._task.args, dumps=self._task.args.get("state") in WITHOUT_DATABASE)
         with self._watched(str((task_vars or {}).get("inventory_hostname", ""))):
             return super().run(tmp, task_vars)
 

@@ -42,7 +42,8 @@ options:
       - V(restored) with O(into_dir) brings a whole cluster back to a moment, in a directory of its own; see O(physical) and
         O(snapshot).
       - V(recovered) opens a live database again that a restore had closed to connections before it was cut off.
-      - V(reached) sees that backups can be proven on this machine, by leaving RV(mark) in O(store), for a machine that takes them.
+      - V(reached) sees that backups can be proven on this machine, by leaving RV(mark) in O(store), for a machine that takes
+        them. With O(mark) it sees that this machine has the same store.
       - V(listed) only reads.
     type: str
     choices: [present, absent, verified, restored, recovered, reached, listed]
@@ -56,6 +57,12 @@ options:
     description: Name of the target; its backups are in a place of this name in the store.
     type: str
     required: true
+  target:
+    description:
+      - What the playbooks know of the backups, C(release_plan.target) in a release. It has C(platform), C(environment),
+        C(state_root), C(keep), and under C(backup) what C(slipway_database.backup) has. Options that the task leaves out are
+        taken from it, but for O(name), O(max_age), O(in_release_max), O(scheduled_max_age) and O(waive).
+    type: dict
   here:
     description: Whether this is the machine that takes the backup. In a release the others only renew their lease.
     type: bool
@@ -81,9 +88,10 @@ options:
         with MySQL and MariaDB where the newest dump has a place in a binary log of rows.
       - A physical backup is never taken in a release. It leans on the newest one that was restored and is not older than
         O(scheduled_max_age), and makes RV(restore_point). So does V(snapshot), whose restore point is another snapshot.
-      - V(incremental) leans on the newest dump that was restored and is not older than O(scheduled_max_age), copies every
-        binary log since into O(store), and makes RV(restore_point). It needs C(binlog_format=ROW) and the rights
-        C(REPLICATION SLAVE), C(BINLOG MONITOR) (MySQL C(REPLICATION CLIENT)) and C(RELOAD). The logs go with their dump.
+      - V(incremental) leans on the newest dump that was restored with the binary logs after it replayed, and is not older than
+        O(scheduled_max_age). It copies every binary log since into O(store), and makes RV(restore_point). It needs
+        C(binlog_format=ROW) and the rights C(REPLICATION SLAVE), C(BINLOG MONITOR) (MySQL C(REPLICATION CLIENT)) and
+        C(RELOAD). The logs go with their dump.
     type: str
     choices: [auto, logical, physical, snapshot, incremental]
     default: auto
@@ -129,7 +137,8 @@ options:
     description:
       - How a backup is proven. V(none) only that all bytes were written; V(read) that the stored bytes are those that were
         written, can be decrypted and decompressed, and are a dump from beginning to end.
-      - V(restore) that it restores to what was backed up. A backup alone never proves that.
+      - V(restore) that it restores to what was backed up. A backup alone never proves that. Of MySQL and MariaDB the binary logs
+        since are replayed, too, where O(method) lets a release lean on them, and compared with what the database has at their end.
     type: str
     choices: [none, read, restore]
     default: restore
@@ -144,22 +153,29 @@ options:
     type: path
   run_in:
     description:
-      - Where the programs of PostgreSQL, MySQL or MariaDB are, unless this machine has them itself. Each is run in a container
-        of its own with the network of the machine, and so is the throw-away server of O(verify=restore); the client of a
-        Docker Engine of this very machine must be there. O(bin_dir) is a directory in the image then.
+      - Where the programs of PostgreSQL, MySQL or MariaDB are, unless this machine has them itself. The client of a Docker
+        Engine of this very machine must be there. O(bin_dir) is a directory in the image or the container then.
       - The password is handed over by a pipe into the memory of the container. It is in no argument, no environment and no
-        file, and C(docker inspect) does not tell it. Files that O(url) names are seen by the container, others such as
-        C(~/.pgpass) are not.
-      - A container ends with the program that it was made for, and with this module, even when that is killed.
+        file, and C(docker inspect) does not tell it.
+      - A program ends with this module, even when that is killed.
       - pgBackRest, compression and encryption are always this machine's.
     type: dict
     suboptions:
       image:
         description:
-          - The image, usually the one that the database itself runs from. It is pulled where the machine does not have it,
-            before anything is written. With check mode it is not, and what its programs are is not known then.
+          - An image, usually the one that the database itself runs from. Each program is run in a container of its own with
+            the network of the machine, and so is the throw-away server of O(verify=restore), without a network. Files that
+            O(url) names are seen by the container, others such as C(~/.pgpass) are not.
+          - It is pulled where the machine does not have it, before anything is written. With check mode it is not, and what
+            its programs are is not known then.
         type: str
-        required: true
+      container:
+        description:
+          - A container that runs, usually the database's own. The programs are run in it by C(docker exec), so what O(url)
+            names must be right in there, too, such as a port that is published under its own number.
+          - What reads or writes files of this machine, such as C(format=directory), and the throw-away server are run in
+            containers of their own, out of the same image.
+        type: str
   scratch_dir:
     description: Where a restored copy is kept while it is compared; it needs room for the whole database.
     type: path
@@ -353,6 +369,7 @@ backup:
     id: 20261124T031500Z-0a1b2c
     verified_by: restore
     restore_seconds: 4.2
+    replayed: ""
     size: 9120332
     plain_size: 73400320
     seconds: 3.1
@@ -408,7 +425,7 @@ why:
   sample: "physical: a dump and its restore will take about 5120 s (by what b1 took), and a release waits 300 s"
 mark:
   description: What was left in the store, for O(mark) on another machine.
-  returned: with O(state=reached), not in check mode
+  returned: with O(state=reached) without O(mark), not in check mode
   type: str
   sample: mark-1795860012-0a1b2c3d
 waived:

@@ -31,6 +31,7 @@ class LogPoint(t.NamedTuple):
     :param gtid: the moment by the server's own words.
     :param logs: in their order.
     :param schema: objects of the database then, as far as nobody changed them at that moment.
+    :param facts: all that the database had then, where it was asked; see RV(mysql_facts.differences).
     """
 
     name: str
@@ -40,6 +41,7 @@ class LogPoint(t.NamedTuple):
     gtid: str
     logs: dict[str, Part]
     schema: dict[str, str]
+    facts: t.Mapping[str, t.Any] = {}
 
 
 class LogStore:

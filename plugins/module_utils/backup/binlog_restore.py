@@ -20,7 +20,8 @@ from . import binlog, mysql_facts
 from .binlog_points import LogPoint
 from .catalog import Catalog
 from .compare import compare, expect_same
-from .engine import Facts
+from .engine import Facts, Scratch
+from .further import Further
 from .model import DUMP, Backup
 from .moments import moment_of
 from .mysql_restore import fill
@@ -33,6 +34,7 @@ from .scratch_place import place as scratch_place
 
 if t.TYPE_CHECKING:
     from .mysql import MySQL
+    from .mysql_scratch import Server
 
 FACTOR = 2  # room for what the logs add, of the dump's source
 
@@ -125,9 +127,7 @@ class Roller:
                 dump = manifest.parts[DUMP]
                 scratch.restore(self._progress.through("restored", dump.plain_size, prover.content(backup, dump)))
                 home = scratch.home()
-                for name, part in point.logs.items():
-                    log = self._progress.through(f"replayed {name}", part.plain_size, prover.content(backup, part))
-                    self._replay(home, manifest.facts, name, log, stop)
+                replay(home, backup, point, prover, stop)
                 if not stop:
                     _expect_schema(home, point)
                 with home.snapshot() as snapshot:  # nobody else is there, so it may be asked before it is dumped
@@ -136,19 +136,78 @@ class Roller:
 
         return rolled
 
-    def _replay(self, home: MySQL, facts: Facts, name: str, log: Chunks, stop: str) -> None:
-        place, vendor = binlog.Place(**facts["binlog"]), str(facts["vendor"])
-        words = ["--no-defaults", f"--database={home.database}"]
-        words += [f"--start-position={place.position}"] if name == place.file else []
-        words += [f"--stop-datetime={stop}"] if stop else []
-        with scratch_place(home.scratch_dir, 0, name) as directory:
-            path = os.path.join(directory, name)
-            with open(path, "xb") as file:
-                for chunk in log:
-                    file.write(chunk)
-            argv = (home.program(binlog.BINLOG[vendor]), *words, path)
-            statements = flow([home.tools.program(argv, {"TZ": "UTC"}, sees=[path])])
-            fill(home, home.login, vendor, statements)
+
+class LogsAfter(Further):
+    """The way on from a dump by its binary logs, to a point of which it is known what the database had then.
+
+    :param strict: see RV(Further).
+    """
+
+    def __init__(self, point: LogPoint, *, strict: bool) -> None:
+        self.name, self.strict, self._point = point.name, strict, point
+        size = sum(part.plain_size for part in point.logs.values())
+        self.words = (
+            f"{len(point.logs)} binary logs, {size} bytes, were replayed up to {point.name}, and it was compared"
+        )
+
+    def bring(self, backup: Backup, scratch: Scratch, prover: Prover) -> None:
+        """See RV(Further)."""
+        server = t.cast("Server", scratch)
+        server.know_zones(zone for zone in self._point.facts["zones"] if zone not in backup.manifest.facts["zones"])
+        replay(server.home(), backup, self._point, prover)
+        expect_same(
+            f"{backup.manifest.id} with the binary logs up to {self.name}",
+            scratch.differences(dict(self._point.facts)),
+            remedy="The logs do not have all that changed: see sql_log_bin, binlog filters and replication. Take a new backup.",
+        )
+
+
+class NoWay(Further):
+    """None to a moment, for a reason."""
+
+    def __init__(self, name: str, problem: SlipwayError, *, strict: bool) -> None:
+        self.name, self.problem, self.strict = name, problem, strict
+
+    def bring(self, backup: Backup, scratch: Scratch, prover: Prover) -> None:
+        """Never."""
+
+
+def replay(home: MySQL, backup: Backup, point: LogPoint, prover: Prover, stop: str = "") -> None:
+    """Bring a restored copy on by the logs of a point.
+
+    :param home: the copy.
+    :param stop: the time up to which, in UTC; their end by default.
+    :raises SlipwayError: C(damaged), C(missing), C(command_failed), each naming the log.
+    """
+    for name, part in point.logs.items():
+        log = home.progress.through(f"replayed {name}", part.plain_size, prover.content(backup, part))
+        try:
+            _replay(home, backup.manifest.facts, name, log, stop)
+        except SlipwayError as error:
+            if error.cause != "command_failed":
+                raise
+            raise SlipwayError(
+                "cannot be replayed",
+                obj=f"binary log {name} after {backup.manifest.id}",
+                actual=error.actual,
+                remedy="It does not fit what was restored. Take a new backup now, with the playbook backup.",
+                cause="command_failed",
+            ) from None
+
+
+def _replay(home: MySQL, facts: Facts, name: str, log: Chunks, stop: str) -> None:
+    place, vendor = binlog.Place(**facts["binlog"]), str(facts["vendor"])
+    words = ["--no-defaults", f"--database={home.database}"]
+    words += [f"--start-position={place.position}"] if name == place.file else []
+    words += [f"--stop-datetime={stop}"] if stop else []
+    with scratch_place(home.scratch_dir, 0, name) as directory:
+        path = os.path.join(directory, name)
+        with open(path, "xb") as file:
+            for chunk in log:
+                file.write(chunk)
+        argv = (home.program(binlog.BINLOG[vendor]), *words, path)
+        statements = flow([home.tools.program(argv, {"TZ": "UTC"}, sees=[path])])
+        fill(home, home.login, vendor, statements)
 
 
 def _expect_schema(home: MySQL, point: LogPoint) -> None:

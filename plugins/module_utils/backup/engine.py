@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import typing as t
 
+from ..database.copied import Copy
 from ..errors import SlipwayError
 from .pipeline import Chunks
 from .progress import SILENT, Progress
@@ -68,6 +69,13 @@ class Scratch(abc.ABC):
     @abc.abstractmethod
     def differences(self, facts: Facts) -> list[str]:
         """In what the restored copy is not what the snapshot was, in words; nothing when it is."""
+
+    @abc.abstractmethod
+    def where(self, role: str = "") -> Copy:
+        """How to log in to the restored copy.
+
+        :param role: as whom, where the copy has it; else as who may do anything there.
+        """
 
 
 class Engine(abc.ABC):

@@ -60,9 +60,14 @@ def _tools(params: Options, system: System) -> Tools | None:
     """What O(run_in) names."""
     if not params["run_in"]:
         return None
+    plan = params["run_in"].get("plan", False)
+    if params["run_in"].get("container"):
+        from .tools_running import Running
+
+        return Running(params["run_in"]["container"], system, plan=plan)
     from .tools_container import Image
 
-    return Image(params["run_in"]["image"], system, plan=params["run_in"].get("plan", False))
+    return Image(params["run_in"]["image"], system, plan=plan)
 
 
 def _expect_format(params: Options) -> None:
@@ -164,9 +169,13 @@ def beyond(
         from .mysql import MySQL
 
         kept, release = store(params, system), (params["release"] or {}).get("id") or ""
-        logs = LogStore(kept, codec)
-        live = t.cast(MySQL, engine(params, url, system))
-        return Incremental(live, dumps, logs, store=kept, system=system, progress=progress, release=release)
+        logs, strict = LogStore(kept, codec), params["method"] == Incremental.name
+        asked = t.cast(MySQL, engine(params, url, system))
+        more: dict[str, t.Any] = {"store": kept, "system": system, "progress": progress, "release": release}
+        incremental = Incremental(asked, dumps, logs, strict=strict, live=bool(url), **more)
+        if params["method"] != "logical":
+            dumps.trail = incremental
+        return incremental
     if params["method"] not in ("auto", "logical"):
         raise SlipwayError(
             "is not there for this target",

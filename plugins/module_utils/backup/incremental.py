@@ -15,10 +15,12 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from . import binlog, catalog, due, mysql_facts
+from . import binlog, catalog, due
 from .binlog_file import BinlogFile
+from .binlog_moment import noted, reached
 from .binlog_points import LogPoint, LogStore
-from .binlog_restore import Moment, Roller
+from .binlog_restore import LogsAfter, Moment, NoWay, Roller
+from .further import Further
 from .keeper import Keeper, Order, Outcome
 from .model import Backup, Part, Point
 from .mysql import release_of
@@ -26,6 +28,7 @@ from .progress import Progress
 
 if t.TYPE_CHECKING:
     from .mysql import MySQL
+    from .prover import Copied
     from .store import Store
 
 NAME = "incremental"
@@ -35,6 +38,8 @@ class Incremental:
     """The dumps of one target, and the logs that lead on from them; whoever calls the methods that act holds its lock.
 
     :param dumps: what they stand on, and what everything else is asked of.
+    :param strict: no dump is good without logs that lead on from it.
+    :param live: the live database can be asked; else only what is stored is known.
     :param release: the release that this is for; empty without one.
     """
 
@@ -52,9 +57,13 @@ class Incremental:
         system: System,
         progress: Progress,
         release: str = "",
+        strict: bool = False,
+        live: bool = True,
     ) -> None:
         self._engine, self._dumps, self._logs, self._store = engine, dumps, logs, store
         self._system, self._progress, self._release = system, progress, release
+        engine.progress = progress
+        self._strict, self._live = strict, live
         self._why = ""
         self._actions: list[str] = []
 
@@ -75,13 +84,14 @@ class Incremental:
 
     def hindrance(self) -> str:
         """Why the logs cannot be used, where that is so from the beginning; empty where they can."""
-        newest = catalog.read(self._store).newest()
+        known = catalog.read(self._store)
+        newest = _replayed(known.backups)[-1] if _replayed(known.backups) else known.newest()
         place = _place(newest) if newest else None
         if place is None:
             return "the newest backup has no place in a binary log, so what was written since is not kept"
         if place.format.upper() != binlog.ROW:
             return f"binlog_format is {place.format}, so what was written since is not kept"
-        return ""
+        return "" if newest in _replayed(known.backups) else "the binary logs after it were never replayed"
 
     def present(self, order: Order, *, check: bool = False) -> Outcome:
         """A dump; for a release, the newest that was restored and all logs since.
@@ -93,11 +103,14 @@ class Incremental:
             return made._replace(actions=[*self._actions, *made.actions])
         known = catalog.read(self._store)
         now = self._system.wall()
-        chosen = due.fresh(known.backups, order.patience, now, self._why or "no dump is taken in a release")
+        chosen = due.fresh(
+            _replayed(known.backups) or known.backups, order.patience, now, self._why or "no dump is taken in a release"
+        )
+        self._expect_place(chosen)
+        _expect_replayed(chosen)
         about = f"{chosen.manifest.id}, {now - chosen.manifest.taken:.0f} s old"
         name = f"slipway_{self._release or time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"
         if check:
-            self._expect_place(chosen)
             self._say(f"lean on {about}, copy the binary logs since, and make the restore point {name}")
             return self._outcome(chosen, changed=True)
         point = self._lead_on(chosen, name)
@@ -105,9 +118,31 @@ class Incremental:
         self._say(f"lean on {about}{took}; restore point {name} at {point.gtid or next(reversed(point.logs))}")
         return self._outcome(chosen, changed=True, point=point)
 
+    def ahead(self, backup: Backup) -> Further | None:
+        """See RV(Trail): to now, which the live database is asked about, or to the last moment that it was."""
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._system.wall()))
+        if not self._live:
+            known = self._compared(backup)
+            return LogsAfter(known[-1], strict=self._strict) if known else None
+        place = _place(backup)
+        if not self._strict and (place is None or place.format.upper() != binlog.ROW):
+            return None  # this server is not one for logs, and nobody has said that it should be
+        try:
+            return LogsAfter(self._lead_on(backup, f"proof_{stamp}", compared=True), strict=self._strict)
+        except SlipwayError as error:
+            return NoWay(f"proof_{stamp}", error, strict=self._strict)
+
+    def wanting(self, backup: Backup) -> bool:
+        """See RV(Trail): another machine may have made the moment known only after the dump was proven here."""
+        return not self._live and not _replayed([backup]) and bool(self._compared(backup))
+
     def verified(self, wanted: str, by: str, max_age: float, *, check: bool = False) -> Outcome:
         """As C(Keeper) does, for dumps."""
         return self._dumps.verified(wanted, by, max_age, check=check)
+
+    def copied(self, wanted: str, role: str) -> t.ContextManager[Copied]:
+        """As C(Keeper) does, for dumps."""
+        return self._dumps.copied(wanted, role)
 
     def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """As C(Keeper) does; the logs after a dump go with it."""
@@ -163,19 +198,21 @@ class Incremental:
 
     # --- how it is done
 
-    def _lead_on(self, backup: Backup, name: str) -> LogPoint:
-        """Make this moment a restore point after a dump."""
+    def _lead_on(self, backup: Backup, name: str, *, compared: bool = False) -> LogPoint:
+        """Make this moment a restore point after a dump.
+
+        :param compared: ask, too, what the database has now.
+        """
         place, database = self._expect_place(backup), self._engine.database
         with contextlib.closing(self._engine.login.connect()) as link:
             vendor = release_of(link).vendor
             binlog.expect_usable(link, vendor, database)
-            before = mysql_facts.schema_now(link)
-            at, files = self._system.wall(), binlog.closed(link, vendor, place)
-            after = mysql_facts.schema_now(link)
+            moment = (reached if compared else noted)(self._engine, vendor, place, backup.manifest.facts, self._system)
+            files = moment.files
             gtid = binlog.gtid_after(link, vendor, next(reversed(files)), files[next(reversed(files))])
         parts, ended = self._kept(backup, place, files, vendor)
-        schema = {what: made for what, made in before.items() if after.get(what) == made}
-        point = LogPoint(name, at, backup.manifest.id, ended, gtid, parts, schema)
+        facts = moment.facts if compared else {}
+        point = LogPoint(name, moment.at, backup.manifest.id, ended, gtid, parts, moment.schema, facts)
         self._logs.add(point)
         return point
 
@@ -224,6 +261,10 @@ class Incremental:
             raise
         return part
 
+    def _compared(self, backup: Backup) -> t.Sequence[LogPoint]:
+        """The points after a dump of which it is known what the database had then."""
+        return [point for point in self._logs.points() if point.facts and point.backup == backup.manifest.id]
+
     def _covered(self, backup: Backup, moment: Moment) -> bool:
         """Whether what is stored leads on from a dump to a time."""
         return any(point.backup == backup.manifest.id and moment.within(point) for point in self._logs.points())
@@ -255,6 +296,25 @@ class Incremental:
     def _outcome(self, backup: Backup, *, changed: bool, point: LogPoint | None = None) -> Outcome:
         made = _told(point) if point else None
         return self._dumps.list()._replace(changed=changed, actions=self._actions, backup=backup, point=made)
+
+
+def _replayed(backups: t.Iterable[Backup]) -> list[Backup]:
+    """Those whose logs were seen to lead on from them: that they are there says nothing of it."""
+    return [backup for backup in backups if backup.last_restore is not None and backup.last_restore.logs]
+
+
+def _expect_replayed(backup: Backup) -> None:
+    """:raises SlipwayError: C(logs_unproven)."""
+    last = backup.last_restore
+    if not _replayed([backup]):
+        raise SlipwayError(
+            "the binary logs after it were never replayed, so nobody knows whether they lead to now",
+            obj=backup.manifest.id,
+            actual=(last and last.problem) or "only the dump was restored",
+            wanted="logs that were replayed on the restored dump, and compared",
+            remedy="Take a backup with the playbook backup, which does that; see the user's rights if it does not.",
+            cause="logs_unproven",
+        )
 
 
 def _told(point: LogPoint) -> Point:

@@ -17,9 +17,10 @@ from . import catalog, due, retention
 from .clearing import Clearing
 from .codec import Codec, Meter
 from .engine import Engine, Snapshot, Source
+from .further import Further, Trail, expect, told
 from .model import DUMP, STRENGTH, Backup, Manifest, Part, Point
 from .progress import Progress
-from .prover import Prover
+from .prover import Copied, Prover
 from .restorer import Restorer, Rolled
 from .store import Store
 
@@ -83,6 +84,7 @@ class Keeper:
         self._prover = Prover(engine, store, codec, system, self._clearing)
         self._restorer = Restorer(engine, self._prover, system, self._progress, f"{notes}.restoring" if notes else "")
         self._actions: list[str] = []
+        self.trail: Trail | None = None  # what leads on from a dump, and is proven with it
 
     # --- what is asked for
 
@@ -117,8 +119,10 @@ class Keeper:
         for done in self._clearing.clear(known, order.pinned):
             self._say(done)
         backup = self._take(known, source)
+        further = self.trail.ahead(backup) if self.trail and order.patience is None else None
         if order.verify != "none":
-            backup = self._prove(backup, order.verify)
+            backup = self._prove(backup, order.verify, further)
+        expect(further)
         self._prune(order, spared=backup)
         return self._outcome(backup, changed=True)
 
@@ -126,13 +130,27 @@ class Keeper:
         """A proof of a backup that is there: of this strength, and not older than ``max_age`` seconds."""
         backup = catalog.read(self._store).named(wanted)
         lately = due.proven_lately(backup, by, max_age, self._system.wall())
-        if lately:
+        if lately and not (self.trail and by == "restore" and self.trail.wanting(backup)):
             self._say(lately)
             return self._outcome(backup, changed=False)
         if check:
             self._say(f"verify {backup.manifest.id} by {by}")
             return self._outcome(backup, changed=True)
-        return self._outcome(self._prove(backup, by), changed=True)
+        further = self.trail.ahead(backup) if self.trail and by == "restore" else None
+        backup = self._prove(backup, by, further)
+        expect(further)
+        return self._outcome(backup, changed=True)
+
+    @contextlib.contextmanager
+    def copied(self, wanted: str, role: str) -> t.Iterator[Copied]:
+        """A restored copy of a backup, as long as the context lasts; the proof of it, where it was not proven so before.
+
+        :param role: as whom to log in to it.
+        """
+        backup = catalog.read(self._store).named(wanted)
+        known = backup.verified_by == "restore" and not backup.failed
+        with self._prover.copied(backup, role, compare=not known) as copied:
+            yield copied
 
     def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """One backup less.
@@ -273,10 +291,11 @@ class Keeper:
         self._say(f"backed up {_name(source)} as {name}: {parts[DUMP].plain_size} bytes, {manifest.size} stored")
         return Backup(manifest)
 
-    def _prove(self, backup: Backup, by: str) -> Backup:
-        proven = self._prover.prove(backup, by)
+    def _prove(self, backup: Backup, by: str, further: Further | None = None) -> Backup:
+        proven = self._prover.prove(backup, by, further)
         took = f": restored in {proven.restore_seconds:.1f} s" if by == "restore" else ""
         self._say(f"{backup.manifest.id} is good, by {by}{took}")
+        self._actions += told(further)
         return proven
 
     def _dump(self, name: str, snapshot: Snapshot, parts: dict[str, Part], expected: int) -> dict[str, t.Any]:

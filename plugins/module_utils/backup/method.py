@@ -22,6 +22,7 @@ if t.TYPE_CHECKING:
     from .incremental import Incremental
     from .physical import PhysicalKeeper
     from .physical_restore import Target
+    from .prover import Copied
     from .snapshot import SnapshotKeeper
 
     Beyond = t.Union[PhysicalKeeper, SnapshotKeeper, Incremental]
@@ -91,6 +92,10 @@ class Either:
     def verified(self, wanted: str, by: str, max_age: float, *, check: bool = False) -> Outcome:
         """As C(Keeper) does, for the newest physical one by default."""
         return self._of(wanted).verified(wanted, by, max_age, check=check)
+
+    def copied(self, wanted: str, role: str) -> t.ContextManager[Copied]:
+        """As C(Keeper) does, for the newest physical one by default."""
+        return self._of(wanted).copied(wanted, role)
 
     def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """As C(Keeper) does, for dumps."""

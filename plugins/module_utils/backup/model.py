@@ -78,6 +78,8 @@ class Proof(t.NamedTuple):
     :param seconds: that the restore took, without the look at what it restored; 0 for C(read).
     :param problem: why it is not good.
     :param changed: what was written to while the backup was taken, so that it was read only.
+    :param logs: the restore point up to which binary logs were replayed on the restored copy, and compared; empty where none
+        were, and C(problem) says why where they could not be.
     """
 
     by: str
@@ -86,6 +88,7 @@ class Proof(t.NamedTuple):
     seconds: float
     problem: str = ""
     changed: t.Sequence[str] = ()
+    logs: str = ""
 
 
 class Point(t.NamedTuple):
@@ -122,6 +125,12 @@ class Backup(t.NamedTuple):
     def failed(self) -> bool:
         """Whether the last look found it bad."""
         return bool(self.proofs) and not self.proofs[-1].ok
+
+    @property
+    def last_restore(self) -> Proof | None:
+        """The last one, if it was good."""
+        tried = [proof for proof in self.proofs if proof.by == "restore"]
+        return tried[-1] if tried and tried[-1].ok else None
 
     @property
     def restore_seconds(self) -> float | None:

@@ -79,13 +79,25 @@ def of_source(link: t.Any, known: Facts, progress: Progress = SILENT) -> Facts:
 def differences(link: t.Any, facts: Facts, *, events: bool = True, progress: Progress = SILENT) -> list[str]:
     """In what the restored database that a connection is in is not what the facts say.
 
+    :param facts: without what there is under C(apart): C(objects), and tables of which only the C(rows) are.
     :param events: whether they were restored, too.
     """
+    apart = facts.get("apart") or {"objects": (), "rows": ()}
     found = _astray(facts["counters"], counters(link, str(value(link, "SELECT DATABASE()"))))
     rows(link, "START TRANSACTION READ ONLY")
-    wanted = {name: made for name, made in facts["schema"].items() if events or not name.startswith("event ")}
-    found += compare("object", wanted, {name: made for name, made in schema(link).items() if events or name in wanted})
-    found += compare("table", facts["tables"], _tables(link, progress, facts["tables"]), rows_differ)
+
+    def compared(name: str) -> bool:
+        return (events or not name.startswith("event ")) and name not in apart["objects"]
+
+    objects_then, objects_now = (
+        {name: made for name, made in there.items() if compared(name)} for there in (facts["schema"], schema(link))
+    )
+    found += compare("object", objects_then, objects_now)
+    tables_then, tables_now = (
+        {name: has for name, has in there.items() if name not in apart["rows"] and compared(f"table {name}")}
+        for there in (facts["tables"], _tables(link, progress, facts["tables"]))
+    )
+    found += compare("table", tables_then, tables_now, rows_differ)
     rows(link, "COMMIT")
     return found
 

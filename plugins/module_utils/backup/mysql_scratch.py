@@ -14,6 +14,7 @@ import os
 import typing as t
 import urllib.parse
 
+from ..database.copied import Copy
 from ..database.mysql_login import Login
 from . import mysql_facts
 from .engine import Facts
@@ -52,7 +53,7 @@ OF_VENDOR = {
 
 
 @contextlib.contextmanager
-def throw_away(engine: MySQL, facts: Facts, size: int) -> t.Iterator[_Server]:
+def throw_away(engine: MySQL, facts: Facts, size: int) -> t.Iterator[Server]:
     """A server, gone with everything in it when the context ends.
 
     :raises SlipwayError: C(no_space), C(command_missing), C(scratch_failed).
@@ -60,12 +61,12 @@ def throw_away(engine: MySQL, facts: Facts, size: int) -> t.Iterator[_Server]:
     with (
         place(engine.scratch_dir, int(size * FACTOR) + OWN) as directory,
         place(SOCKETS, 0) as socket,
-        _Server(engine, directory, socket, facts) as scratch,
+        Server(engine, directory, socket, facts) as scratch,
     ):
         yield scratch
 
 
-class _Server(ScratchServer):
+class Server(ScratchServer):
     """The server, while its context lasts."""
 
     owner = "mysql"
@@ -79,7 +80,7 @@ class _Server(ScratchServer):
 
     def restore(self, dump: Chunks) -> None:
         database = str(self._facts["database"])
-        self._load_zones()
+        self.know_zones(self._facts["zones"])
         with contextlib.closing(self._login("").connect()) as link:
             create(link, database, self._facts["properties"])
         fill(self._engine, self._login(database), self._vendor, whole(dump))
@@ -88,11 +89,25 @@ class _Server(ScratchServer):
         with contextlib.closing(self._login(str(facts["database"])).connect()) as link:
             return mysql_facts.differences(link, facts, progress=self._engine.progress)
 
+    def where(self, role: str = "") -> Copy:
+        # Accounts are no part of a dump.
+        admin, database = "root", str(self._facts["database"])
+        return Copy(self._engine.name, database, admin, admin, self._socket, self._tools.reaches())
+
     def home(self) -> MySQL:
         """What asks and dumps the restored copy, as if that were a live database."""
         engine = copy.copy(self._engine)
         engine.login = self._login(str(self._facts["database"]))
         return engine
+
+    def know_zones(self, zones: t.Iterable[str]) -> None:
+        """The time zones of events, which a new server does not know by name."""
+        for zone in zones:
+            program = self._engine.program(ZONES[self._vendor], server=True)
+            path = os.path.join(ZONE_FILES, zone)
+            if os.path.isfile(path):  # else the restore says which one is missing
+                statements = flow([self._tools.program((program, path, zone), sees=[path])])
+                fill(self._engine, self._login("mysql"), self._vendor, statements)
 
     # --- its life
 
@@ -138,15 +153,6 @@ class _Server(ScratchServer):
         """MySQL settles it with the data directory; the installer of MariaDB does not know it."""
         case = self._facts["settings"]["lower_case_table_names"]
         return [f"--lower-case-table-names={case}"] if self._vendor != MARIADB else []
-
-    def _load_zones(self) -> None:
-        """The time zones of events, which a new server does not know by name."""
-        for zone in self._facts["zones"]:
-            program = self._engine.program(ZONES[self._vendor], server=True)
-            path = os.path.join(ZONE_FILES, zone)
-            if os.path.isfile(path):  # else the restore says which one is missing
-                statements = flow([self._tools.program((program, path, zone), sees=[path])])
-                fill(self._engine, self._login("mysql"), self._vendor, statements)
 
     def _login(self, database: str) -> Login:
         quoted = [urllib.parse.quote(word, safe="") for word in (database or "-", self._socket)]

@@ -38,7 +38,7 @@ BEGIN = 20.0  # seconds that a dump has to begin, while writers wait
 SANDBOX = re.compile(rb"\A/\*M?!999999\\- [^\n]*\n")
 BEGUN = re.compile(rb"^-- .*structure for |^-- Dump completed", re.MULTILINE)  # each comes after its transaction began
 
-_KINDS = """
+KINDS = """
 SELECT t.TABLE_NAME, t.TABLE_TYPE, COALESCE(e.TRANSACTIONS, 'NO') FROM information_schema.TABLES t
 LEFT JOIN information_schema.ENGINES e ON e.ENGINE = t.ENGINE
 WHERE t.TABLE_SCHEMA = DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY 1
@@ -66,8 +66,8 @@ class _Moment(Snapshot):
         rows(self._link, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         with contextlib.ExitStack() as frozen:
             locker = self._opened(frozen)
-            _freeze(engine, locker)
-            self._kinds = rows(locker, _KINDS)
+            freeze(engine, locker)
+            self._kinds = rows(locker, KINDS)
             self._hold(self._opened(stack))
             rows(self._link, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
             self.position = _position(locker, self._server)
@@ -191,7 +191,7 @@ class _Moment(Snapshot):
         self._chain.finish()
 
 
-def _freeze(engine: MySQL, link: t.Any) -> None:
+def freeze(engine: MySQL, link: t.Any) -> None:
     """Keep all commits waiting as long as a connection lives; with fewer rights, those to the tables of the database.
 
     :raises SlipwayError: C(busy), C(denied).

@@ -18,7 +18,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import Completed, System
-from .pgbackrest_info import MISSING, READY, Stanza, is_segment, stanza_of, verdict_of
+from .pgbackrest_info import LABEL, MISSING, READY, Stanza, is_segment, stanza_of, verdict_of
 from .pipeline import Program, flow
 from .postgresql_scratch import OWNER
 from .progress import SILENT, Progress
@@ -135,9 +135,23 @@ class PgBackRest:
         """
         self._run("check", f"--archive-timeout={self.order.archive_timeout:g}", repo=False)
 
-    def backup(self) -> None:
-        """Take one; what is beyond its own retention goes."""
-        self._long("backed up", "backup", *([f"--type={self.order.kind}"] if self.order.kind else ()))
+    def backup(self, *, expires: bool = True) -> None:
+        """Take one.
+
+        :param expires: what is beyond its own retention then goes.
+        """
+        kind = [f"--type={self.order.kind}"] if self.order.kind else []
+        self._long("backed up", "backup", *kind, *([] if expires else ["--no-expire-auto"]))
+
+    def doomed(self) -> list[str]:
+        """The backups that its own retention would let go of now, by their labels."""
+        said = self._run("expire", "--dry-run", says="info").stdout
+        lines = [line for line in said.splitlines() if "expire" in line and "backup" in line]
+        return list(dict.fromkeys(found[0] for line in lines for found in LABEL.finditer(line)))
+
+    def expire(self) -> None:
+        """Let go of them, and of the WAL before what stays."""
+        self._run("expire")
 
     def verify(self, labels: t.Sequence[str]) -> str:
         """What is wrong with some backups, in words; empty where nothing is."""
@@ -197,16 +211,18 @@ class PgBackRest:
         if found:
             self._progress.say(f"{what} by pgBackRest: {int(found[-1][1])} %")
 
-    def _run(self, command: str, *options: str, stanza: bool = True, repo: bool = True) -> Completed:
-        done = self._start(command, *options, stanza=stanza, repo=repo)
+    def _run(self, command: str, *options: str, stanza: bool = True, repo: bool = True, says: str = "off") -> Completed:
+        done = self._start(command, *options, stanza=stanza, repo=repo, says=says)
         if done.rc:
             raise self._error(command, done)
         return done
 
-    def _start(self, command: str, *options: str, stanza: bool = True, repo: bool = True) -> Completed:
+    def _start(
+        self, command: str, *options: str, stanza: bool = True, repo: bool = True, says: str = "off"
+    ) -> Completed:
         self._expect_there()
-        argv = [*as_owner("TERM"), *self.words(command, *options, stanza=stanza, repo=repo)]
-        return self._system.run(argv, timeout=LONGEST if command == "verify" else QUICK)
+        argv = [*as_owner("TERM"), *self.words(command, *options, stanza=stanza, repo=repo, says=says)]
+        return self._system.run(argv, timeout=LONGEST if command in ("verify", "expire") else QUICK)
 
     def _expect_there(self) -> None:
         if shutil.which("pgbackrest") is None:

@@ -8,6 +8,7 @@ What it answers has the shape of what C(Keeper) answers, so that people, release
 
 from __future__ import annotations
 
+import contextlib
 import time
 import typing as t
 
@@ -23,7 +24,7 @@ from .physical_prover import PhysicalProver
 from .physical_records import Records
 from .physical_restore import Target, restore_into
 from .postgresql import PostgreSQL
-from .prover import SURE
+from .prover import SURE, Copied
 
 # Causes that say something about the backup or its WAL, and not about the place where it was looked at.
 BAD = (*SURE, "wal_missing")
@@ -95,7 +96,7 @@ class PhysicalKeeper:
             self._say(f"back up {self._where()} by pgBackRest, and verify by {order.verify}")
             return self._outcome(None, known, changed=True)
         self._backrest.check()
-        backup = self._take(known)
+        backup = self._take(known, order.pinned)
         if order.verify != "none":
             backup = self._prove(backup, order.verify, cluster, stanza)
         known = self._read()[1]
@@ -116,6 +117,18 @@ class PhysicalKeeper:
             return self._outcome(backup, known, changed=True)
         proven = self._prove(backup, by, cluster, stanza)
         return self._outcome(proven, self._read()[1], changed=True)
+
+    @contextlib.contextmanager
+    def copied(self, wanted: str, role: str) -> t.Iterator[Copied]:
+        """A restored copy, as long as the context lasts: by default of the newest one that was restored before.
+
+        :param role: as whom to log in to it.
+        """
+        stanza, known = self._read()
+        proven = [one for one in known if one.verified_by == "restore" and not one.failed]
+        backup = proven[-1] if wanted == "latest" and proven else _named(known, wanted)
+        with self._prover.tried(backup, self._expect_usable(stanza), role) as where:
+            yield Copied(backup, where)
 
     def absent(self, wanted: str, _pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """Never: others may stand on it, and which stay is a matter of pgBackRest's own retention."""
@@ -190,9 +203,10 @@ class PhysicalKeeper:
         # One from the future says that a clock went back: how old it is nobody knows.
         return good[-1] if strong and 0 <= self._system.wall() - good[-1].manifest.taken <= order.max_age else None
 
-    def _take(self, known: Backups) -> Backup:
+    def _take(self, known: Backups, pinned: t.Collection[str]) -> Backup:
         before = {backup.manifest.id for backup in known}
-        self._backrest.backup()
+        held = before.intersection(pinned)
+        self._backrest.backup(expires=not held)
         made = [backup for backup in self._read()[1] if backup.manifest.id not in before]
         if not made:
             raise SlipwayError(
@@ -207,9 +221,22 @@ class PhysicalKeeper:
             f"backed up {self._where()} as {manifest.id} ({manifest.format}): {manifest.parts['dump'].plain_size} of"
             f" {manifest.source['size']} bytes, {manifest.size} stored"
         )
+        if held:
+            self._expire(held)
         if backup.failed:
             raise self._bad(backup)
         return backup
+
+    def _expire(self, held: t.Collection[str]) -> None:
+        """Let pgBackRest's own retention do its work, unless it would take away what a kept release leans on.
+
+        It knows no backup that stays, so nothing goes then.
+        """
+        lost = sorted({*self._backrest.doomed()}.intersection(held))
+        if lost:
+            self._say(f"left pgBackRest's retention out: {', '.join(lost)} would go, and a kept release leans on it")
+        else:
+            self._backrest.expire()
 
     def _prove(self, backup: Backup, by: str, cluster: Cluster, stanza: Stanza) -> Backup:
         """Look at a backup, and write down what was found.

@@ -10,6 +10,7 @@ subscription reads what its publisher keeps for the live one.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -18,12 +19,15 @@ import subprocess
 import tempfile
 import typing as t
 
+from ..database.copied import Copy as Where
 from ..errors import SlipwayError
 from ..system import System
 from .pgbackrest import as_owner
 from .physical_point import owned
+from .tools import OPEN, cut_off
 
 PAUSE = 0.1  # seconds between two looks whether it has recovered
+CONNECTIONS = 100  # of a copy that programs are tried on
 SAID = 3000  # characters of what it said that an error quotes
 PORT = "5432"  # of its socket; another directory is another server
 
@@ -63,6 +67,7 @@ class Copy:
     :param restore_command: how it gets its WAL.
     :param preload: libraries that the live one preloads; those that are not installed here are left out.
     :param durable: whether it is kept afterwards.
+    :param tried: whether programs are tried on it: they are many, and what they do must reach nothing else.
     """
 
     def __init__(
@@ -75,7 +80,9 @@ class Copy:
         *,
         preload: str = "",
         durable: bool = False,
+        tried: bool = False,
     ) -> None:
+        self._before = cut_off() if tried else ()
         self._data, self._sockets, self._programs, self._system = data, sockets, programs, system
         self._settings = {
             **SETTINGS,
@@ -83,6 +90,7 @@ class Copy:
             "shared_preload_libraries": installed(preload, programs),
             "restore_command": restore_command,
             "fsync": "on" if durable else "off",
+            **({"max_connections": str(CONNECTIONS)} if tried else {}),
         }
         self._log: t.IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,6 +112,20 @@ class Copy:
         import psycopg2.extensions
 
         return str(psycopg2.extensions.make_dsn(host=self._sockets, port=PORT, user=user, dbname=database))
+
+    def where(self, superuser: str, database: str, role: str) -> Where:
+        """As RV(engine.Scratch.where) tells it."""
+        from ..database.postgresql_login import Login, told
+
+        login = Login(self.url(superuser, database))
+        with contextlib.closing(login.open()) as link, told(login.where), link.cursor() as cursor:
+            cursor.execute("SELECT quote_ident(rolname) FROM pg_roles WHERE rolname = %s", (role,))
+            known = cursor.fetchone()
+            if known:
+                cursor.execute(f"ALTER ROLE {known[0]} LOGIN")
+                link.commit()
+        reaches = "" if self._before else OPEN
+        return Where("postgresql", database, role if known else superuser, superuser, self._sockets, reaches)
 
     def stop(self) -> None:
         """Stop it in order, so that its files are whole.
@@ -132,7 +154,7 @@ class Copy:
         settings.update(self._at_least())
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-            [*as_owner("QUIT"), os.path.join(self._programs, "postgres"), "-D", self._data, *options],
+            [*self._before, *as_owner("QUIT"), os.path.join(self._programs, "postgres"), "-D", self._data, *options],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

@@ -99,3 +99,13 @@ class Looks:
             link.set_session(autocommit=True)
             with link.cursor() as cursor:
                 yield cursor
+
+
+def preload(engine: PostgreSQL) -> str:
+    """What the live cluster preloads; nothing where it does not run, as it may not at night."""
+    with contextlib.suppress(SlipwayError), contextlib.closing(engine.login.connect()) as link, link.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('shared_preload_libraries') WHERE pg_has_role('pg_read_all_settings', 'USAGE')"
+        )
+        return str((cursor.fetchone() or [""])[0])
+    return ""

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import typing as t
 
+from ..database.copied import Copy as Where
 from ..errors import SlipwayError
 from ..system import System
 from . import physical_facts, physical_point
@@ -17,7 +19,7 @@ from .pgbackrest import PgBackRest
 from .pgbackrest_info import gap_in
 from .physical_copy import Copy
 from .physical_facts import Around
-from .physical_looks import Looks
+from .physical_looks import Looks, preload
 from .physical_point import Cluster, owned
 from .postgresql import PostgreSQL
 from .scratch_place import place
@@ -114,6 +116,21 @@ class PhysicalProver(Looks):
                 evidence={"differences": found},
             )
         return Found(seconds, point, verdict.changed)
+
+    @contextlib.contextmanager
+    def tried(self, backup: Backup, cluster: Cluster, role: str) -> t.Iterator[Where]:
+        """A copy as it was at the end of the backup, for programs that are tried on it."""
+        needed, programs = int(backup.manifest.source["size"] * FACTOR), self.programs(backup.manifest.server)
+        libraries = preload(self.engine)
+        with place(self.engine.scratch_dir, needed) as directory, place(SOCKETS, 0) as sockets:
+            owned(directory, sockets)
+            data = os.path.join(directory, "data")
+            self.bring_back(backup.manifest.id, data, ["--type=immediate"], f"{data}.tablespaces")
+            # Its WAL may come from another machine, so its network is cut only when it has that.
+            with Copy(data, sockets, programs, self.backrest.archive_get(data), self.system, preload=libraries) as copy:
+                copy.stop()
+            with Copy(data, sockets, programs, "", self.system, preload=libraries, tried=True) as copy:
+                yield copy.where(cluster.superuser, self.engine.database, role)
 
     def bring_back(self, label: str, data: str, target: t.Sequence[str], tablespaces: str) -> None:
         """Restore into a new directory, up to a target that the server will recover to, and then be a primary."""

@@ -20,9 +20,9 @@ from ..errors import SlipwayError
 from .model import Backup, Point
 from .moments import moment_of
 from .physical_copy import Copy
+from .physical_looks import preload
 from .physical_point import owned
 from .physical_prover import PhysicalProver
-from .postgresql import PostgreSQL
 from .postgresql_scratch import OWNER
 from .scratch_place import place
 from .scratch_server import SOCKETS
@@ -177,16 +177,6 @@ def _make_room(backup: Backup, into: str, tablespaces: str) -> list[str]:
         os.makedirs(directory, 0o700, exist_ok=True)
         owned(directory)
     return [into, tablespaces]
-
-
-def preload(engine: PostgreSQL) -> str:
-    """What the live cluster preloads; nothing where it does not run, as it may not at night."""
-    with contextlib.suppress(SlipwayError), contextlib.closing(engine.login.connect()) as link, link.cursor() as cursor:
-        cursor.execute(
-            "SELECT current_setting('shared_preload_libraries') WHERE pg_has_role('pg_read_all_settings', 'USAGE')"
-        )
-        return str((cursor.fetchone() or [""])[0])
-    return ""
 
 
 def _bad(what: str, found: str, wanted: str) -> SlipwayError:

@@ -78,6 +78,7 @@ def of_source(link: t.Any, schema: Chunks, progress: Progress = SILENT) -> Facts
             "tables": _tables(cursor, progress),
             "large_objects": _large_objects(cursor),
             "roles": _roles(cursor),
+            "members": _members(cursor),
             "database": _one(cursor, "SELECT current_database()"),
             "properties": _properties(cursor),
             "preload": _one(cursor, _PRELOAD),
@@ -179,6 +180,15 @@ def _roles(cursor: t.Any) -> dict[str, bool]:
     """Role to whether it is a superuser (an event trigger's owner must be one)."""
     cursor.execute("SELECT rolname, rolsuper FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1")
     return {str(name): bool(is_super) for name, is_super in cursor.fetchall()}
+
+
+def _members(cursor: t.Any) -> list[list[str]]:
+    """Role and member of it, so that in a copy everybody may do what they may do here."""
+    cursor.execute(
+        "SELECT DISTINCT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members"
+        " WHERE pg_get_userbyid(member) !~ '^pg_' ORDER BY 1, 2"
+    )
+    return [[str(role), str(member)] for role, member in cursor.fetchall()]
 
 
 def _properties(cursor: t.Any) -> dict[str, t.Any]:

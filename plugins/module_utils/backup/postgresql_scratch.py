@@ -13,6 +13,7 @@ import contextlib
 import os
 import typing as t
 
+from ..database.copied import Copy
 from ..database.postgresql_login import Login
 from . import postgresql_directory, postgresql_facts
 from .engine import Facts, Scratch
@@ -41,6 +42,8 @@ SETTINGS = {
     "maintenance_work_mem": "128MB",
     "max_locks_per_transaction": "1024",
     "logging_collector": "off",
+    "max_logical_replication_workers": "0",
+    "cron.launch_active_jobs": "off",  # of pg_cron, which must be loaded where the source has it
 }
 
 
@@ -85,6 +88,12 @@ class _Server(ScratchServer):
         with contextlib.closing(login.connect()) as link:
             return postgresql_facts.differences(link, schema, facts, self._engine.progress)
 
+    def where(self, role: str = "") -> Copy:
+        database, known = str(self._facts["database"]), role in self._facts["roles"]
+        if known:
+            self._change(f"ALTER ROLE {_quoted(role)} LOGIN")
+        return Copy("postgresql", database, role if known else ADMIN, ADMIN, self._sockets, self._tools.reaches())
+
     # --- its life
 
     def _start(self) -> None:
@@ -111,14 +120,23 @@ class _Server(ScratchServer):
         self._login("postgres").connect().close()
 
     def _make_roles(self) -> None:
+        roles = self._facts["roles"].items()
+        self._change(*(f"CREATE ROLE {_quoted(role)} {'SUPERUSER' if is_super else ''}" for role, is_super in roles))
+        members = self._facts.get("members", ())
+        self._change(*(f"GRANT {_quoted(role)} TO {_quoted(member)}" for role, member in members))
+
+    def _change(self, *statements: str) -> None:
         with contextlib.closing(self._login("postgres").connect()) as link:
             link.set_session(readonly=False, autocommit=True)
             with link.cursor() as cursor:
-                for role, is_super in self._facts["roles"].items():
-                    quoted = '"' + role.replace('"', '""') + '"'
-                    cursor.execute(f"CREATE ROLE {quoted} {'SUPERUSER' if is_super else ''}")
+                for statement in statements:
+                    cursor.execute(statement)
 
     def _login(self, database: str) -> Login:
         import psycopg2.extensions
 
         return Login(psycopg2.extensions.make_dsn(host=self._sockets, user=ADMIN, dbname=database))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -5,21 +5,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
+from ..database.copied import Copy
 from ..errors import SlipwayError
 from ..system import System
 from . import catalog
 from .clearing import Clearing
 from .codec import Codec, Meter
 from .compare import expect_same
-from .engine import Engine
+from .engine import Engine, Scratch
+from .further import Further
 from .model import DUMP, Backup, Part, Proof
 from .store import Store
 
 # Causes that say something about the backup, and not about the place where it was looked at.
 SURE = ("damaged", "bad_backup", "missing")
+
+
+class Copied(t.NamedTuple):
+    """A backup, and a restored copy of it."""
+
+    backup: Backup
+    copy: Copy
 
 
 class Prover:
@@ -34,20 +44,57 @@ class Prover:
         self._progress = engine.progress
         self._clearing = clearing
 
-    def prove(self, backup: Backup, by: str) -> Backup:
+    def prove(self, backup: Backup, by: str, further: Further | None = None) -> Backup:
         """Look at a backup, and write down what was found.
 
+        :param further: where a restored copy is brought on to.
         :raises SlipwayError: what is wrong with it; C(bad_backup) when it restores to something else.
         """
+        if by == "restore":
+            with self.copied(backup, further=further) as copied:
+                return copied.backup
         try:
-            seconds = self._restore(backup) if by == "restore" else self._read(backup)
+            self._read(backup)
         except SlipwayError as error:
-            sure = self._damage(backup) or (error if error.cause in SURE else None)
-            if sure is None:  # it may be the place where it was looked at
-                raise
-            self._write(backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
-            raise sure from None
-        return self._write(backup, Proof(by, True, self._system.wall(), round(seconds, 3)))
+            raise self._blamed(backup, by, error) from None
+        return self._write(backup, Proof(by, True, self._system.wall(), 0.0))
+
+    @contextlib.contextmanager
+    def copied(
+        self, backup: Backup, role: str = "", *, compare: bool = True, further: Further | None = None
+    ) -> t.Iterator[Copied]:
+        """A restored copy of a backup, gone when the context ends.
+
+        :param role: as whom to log in to it; see RV(Scratch.where).
+        :param compare: look at it as RV(prove) does, and write down what was found.
+        :raises SlipwayError: as RV(prove).
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                scratch, seconds = self._restored(backup, stack, compare=compare)
+            except SlipwayError as error:
+                stack.close()
+                raise self._blamed(backup, "restore", error) from None
+            if compare:
+                backup = self._good(backup, seconds, scratch, further)
+            yield Copied(backup, scratch.where(role))
+
+    def _good(self, backup: Backup, seconds: float, scratch: Scratch, further: Further | None) -> Backup:
+        logs = problem = ""
+        if further is not None:
+            further.tried(backup, scratch, self)
+            problem = further.problem.message if further.problem else ""
+            logs = _leads_to(further, backup)
+        proof = Proof("restore", True, self._system.wall(), round(seconds, 3), problem=problem, logs=logs)
+        return self._write(backup, proof)
+
+    def _blamed(self, backup: Backup, by: str, error: SlipwayError) -> SlipwayError:
+        """What is wrong: with the backup, and then that is written down, or with the place where it was looked at."""
+        sure = self._damage(backup) or (error if error.cause in SURE else None)
+        if sure is None:
+            return error
+        self._write(backup, Proof(by, False, self._system.wall(), 0.0, sure.message))
+        return sure
 
     def _write(self, backup: Backup, proof: Proof) -> Backup:
         with self._clearing.writing(backup.manifest.id):
@@ -79,11 +126,10 @@ class Prover:
                 cause="identity_missing",
             )
 
-    def _read(self, backup: Backup) -> float:
+    def _read(self, backup: Backup) -> None:
         dump = backup.manifest.parts[DUMP]
         self._engine.check(self._progress.through("read dump", dump.plain_size, self.content(backup, dump)))
         self._read_beside(backup)
-        return 0.0
 
     def _read_beside(self, backup: Backup) -> None:
         for what, part in backup.manifest.parts.items():
@@ -91,17 +137,19 @@ class Prover:
                 for _chunk in self.content(backup, part):
                     pass
 
-    def _restore(self, backup: Backup) -> float:
-        manifest = backup.manifest
+    def _restored(self, backup: Backup, stack: contextlib.ExitStack, *, compare: bool) -> tuple[Scratch, float]:
+        """A copy that lives as long as a stack, and the seconds that the restore took."""
+        manifest, dump = backup.manifest, backup.manifest.parts[DUMP]
         self._read_beside(backup)  # no restore looks at it
-        with self._engine.scratch(manifest.server, manifest.facts, int(manifest.source["size"])) as scratch:
-            started = self._system.monotonic()
-            dump = manifest.parts[DUMP]
-            scratch.restore(self._progress.through("restored", dump.plain_size, self.content(backup, dump)))
-            seconds = self._system.monotonic() - started
+        place = self._engine.scratch(manifest.server, manifest.facts, int(manifest.source["size"]))
+        scratch, started = stack.enter_context(place), self._system.monotonic()
+        scratch.restore(self._progress.through("restored", dump.plain_size, self.content(backup, dump)))
+        seconds = self._system.monotonic() - started
+        if compare:
             found = scratch.differences(manifest.facts)
-        expect_same(manifest.id, found, remedy="Do not rely on it. Take another one, and keep this one for inspection.")
-        return seconds
+            remedy = "Do not rely on it. Take another one, and keep this one for inspection."
+            expect_same(manifest.id, found, remedy=remedy)
+        return scratch, seconds
 
     def content(self, backup: Backup, part: Part) -> t.Iterator[bytes]:
         """The plain bytes of a part, whose end is only reached when what is stored is what was written."""
@@ -125,6 +173,14 @@ class Prover:
         if (meter.size, meter.sha256) != (part.size, part.sha256):
             found = f"{meter.size} bytes, SHA-256 {meter.sha256[:16]}…"
             raise _not_as_written(self._store.url(part.key), found, f"{part.size} bytes, SHA-256 {part.sha256[:16]}…")
+
+
+def _leads_to(further: Further, backup: Backup) -> str:
+    """The moment that a dump was seen to lead to; the one before where it was the place that kept it from another one."""
+    if further.problem is None:
+        return further.name
+    sure = further.problem.cause in (*SURE, "command_failed")
+    return "" if sure or backup.last_restore is None else backup.last_restore.logs
 
 
 def _not_as_written(url: str, found: str, wanted: str) -> SlipwayError:

@@ -21,10 +21,11 @@ from . import catalog, due, retention
 from .catalog import Catalog
 from .keeper import Order, Outcome
 from .model import DUMP, STRENGTH, Backup, Manifest, Part, Point, Proof
+from .physical_looks import preload
 from .physical_point import owned
-from .physical_restore import Target, how_to_start, preload
+from .physical_restore import Target, how_to_start
 from .postgresql import PostgreSQL
-from .prover import SURE
+from .prover import SURE, Copied
 from .scratch_place import place
 from .scratch_server import SOCKETS
 from .snapshot_clone import Clones, Undone
@@ -130,6 +131,20 @@ class SnapshotKeeper:
             return self._outcome(backup, known, changed=True)
         self._expect_clear()
         return self._outcome(self._prove(backup, live, new=False), self._read()[0], changed=True)
+
+    @contextlib.contextmanager
+    def copied(self, wanted: str, role: str) -> t.Iterator[Copied]:
+        """A server on a clone, as long as the context lasts; of a snapshot that is not proven thereby.
+
+        :param role: as whom to log in to it.
+        """
+        self._expect_clear()
+        known, there = self._read()
+        backup = known.named(wanted)
+        name = backup.manifest.id
+        path = os.path.join(self._engine.scratch_dir, self._storage.name_of(name))
+        with self._prover.tried(backup, there[name], path, role) as where:
+            yield Copied(backup, where)
 
     def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """One snapshot less, or what is known of one that is gone.

@@ -16,6 +16,7 @@ import os
 import re
 import typing as t
 
+from ..database.copied import Copy as Where
 from ..errors import SlipwayError
 from ..system import System
 from . import physical_facts
@@ -203,12 +204,25 @@ class SnapshotProver(Looks):
             )
         return Found(seconds, changed, compared)
 
-    def recovered(self, data: str, sockets: str, programs: str, preload: str, *, durable: bool = False) -> t.Any:
+    @contextlib.contextmanager
+    def tried(self, backup: Backup, stored: str, path: str, role: str) -> t.Iterator[Where]:
+        """A server on a clone, for programs that are tried on it; see RV(prove)."""
+        manifest, live = backup.manifest, self.live()
+        programs = self.programs(manifest.server)
+        with self.clones.of(manifest.id, stored, path, live.data) as data, place(SOCKETS, 0) as sockets:
+            self.expect_ours(data, programs, manifest.source["system"])
+            owned(sockets)
+            with self.recovered(data, sockets, programs, manifest.facts["preload"], tried=True) as copy:
+                yield copy.where(live.superuser, self.engine.database, role)
+                copy.stop()
+
+    def recovered(self, data: str, sockets: str, programs: str, preload: str, **how: bool) -> t.Any:
         """The server on a clone, once it has recovered.
 
+        :param how: as RV(Copy).
         :raises SlipwayError: C(bad_backup) where it cannot, for what it finds there.
         """
-        copy = _Clone(data, sockets, programs, "", self.system, preload=preload, durable=durable)
+        copy = _Clone(data, sockets, programs, "", self.system, preload=preload, **how)
         copy.renew = self.renew
         return copy
 

@@ -13,6 +13,7 @@ import stat
 import typing as t
 import urllib.parse
 
+from ..database.copied import Copy
 from ..errors import SlipwayError
 from ..system import System
 from . import sqlite_facts
@@ -176,6 +177,9 @@ class _Restored(Scratch):
         _expect_sound(self._path)
         with _opened(self._path) as link, _told(self._path):
             return sqlite_facts.differences(link, facts)
+
+    def where(self, role: str = "") -> Copy:
+        return Copy(SQLite.name, self._path)
 
 
 @contextlib.contextmanager

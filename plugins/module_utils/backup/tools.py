@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import functools
 import glob
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 import typing as t
 
 from ..system import System
 from .pipeline import Program, not_started
+
+OPEN = "what this machine reaches: only root, with unshare of util-linux and the right to use it, can cut a network"
 
 
 class Handed(t.NamedTuple):
@@ -101,11 +105,15 @@ class Tools(abc.ABC):
     def served(
         self, argv: t.Sequence[str], env: t.Mapping[str, str], *, owner: str, ends: str, rooms: t.Sequence[str]
     ) -> Program:
-        """One program of a server, which refuses to be started by root.
+        """One program of a server, which refuses to be started by root; its network is cut, where that can be done.
 
         :param ends: the signal with which it ends when this process does.
         :param rooms: of RV(room).
         """
+
+    @abc.abstractmethod
+    def reaches(self) -> str:
+        """What such a server can reach, in words; empty where its network is cut."""
 
 
 class Host(Tools):
@@ -163,7 +171,10 @@ class Host(Tools):
         self, argv: t.Sequence[str], env: t.Mapping[str, str], *, owner: str, ends: str, rooms: t.Sequence[str]
     ) -> Program:
         user = (f"--reuid={owner}", f"--regid={owner}", "--init-groups") if os.geteuid() == 0 else ()
-        return _other(("setpriv", "--pdeathsig", ends, *user), argv, env)
+        return _other((*cut_off(), "setpriv", "--pdeathsig", ends, *user), argv, env)
+
+    def reaches(self) -> str:
+        return "" if cut_off() else OPEN
 
 
 def _other(starter: tuple[str, ...], argv: t.Sequence[str], env: t.Mapping[str, str]) -> Program:
@@ -171,3 +182,14 @@ def _other(starter: tuple[str, ...], argv: t.Sequence[str], env: t.Mapping[str, 
     if shutil.which(argv[0]) is None:
         raise not_started(argv[0], FileNotFoundError())
     return Program((*starter, *argv), env, called=os.path.basename(argv[0]))
+
+
+@functools.lru_cache(maxsize=1)
+def cut_off() -> tuple[str, ...]:
+    """What starts a program without any network, in which a socket of the file system is found all the same (unix(7)); empty
+    where that cannot be done."""
+    if os.geteuid() or shutil.which("unshare") is None:
+        return ()
+    words = ("unshare", "--net", "--")
+    tried = subprocess.run([*words, "true"], check=False, capture_output=True)  # pylint: disable=ansible-bad-function
+    return words if tried.returncode == 0 else ()

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import re
 import secrets
 import shutil
 import typing as t
@@ -40,6 +41,7 @@ SHM = "1g"  # at most; a parallel CREATE INDEX has its memory there
 _TOLD = f"""umask 077
 IFS= read -r line || exit 1
 while [ -n "$line" ]; do printf '%s\\n' "$line"; IFS= read -r line || exit 1; done >{TOLD}
+exec 8<{TOLD}
 """
 READS = f"""{_TOLD}shift
 exec "$@"
@@ -75,6 +77,8 @@ class Image(Tools):
     :param image: its name, or id.
     :param plan: only look: pull none.
     """
+
+    told = TOLD
 
     def __init__(self, image: str, system: System, *, plan: bool = False) -> None:
         self.place = f"in the image {image}"
@@ -118,7 +122,7 @@ class Image(Tools):
 
     @contextlib.contextmanager
     def handed(self, secret: bytes) -> t.Iterator[Handed]:
-        yield Handed(TOLD, secret)
+        yield Handed(self.told, secret)
 
     def program(
         self,
@@ -153,7 +157,10 @@ class Image(Tools):
             file.write(f"{owner}:x:{user}:{group}::/:/bin/sh\n")
         os.chmod(passwd, 0o644)
         mounts = [_mount(passwd, "/etc/passwd", readonly=True), *map(_mount, rooms)]
-        return self._started(argv, env, f"{user}:{group}", [*mounts, f"--shm-size={SHM}"])
+        return self._started(argv, env, f"{user}:{group}", [*mounts, f"--shm-size={SHM}"], network="none")
+
+    def reaches(self) -> str:
+        return ""
 
     # --- how one is started
 
@@ -166,12 +173,14 @@ class Image(Tools):
         *,
         told: bytes = b"",
         reads: bool = False,
+        network: str = "host",  # so that one connection string is right for this process and for the program
     ) -> Program:
         self._expect_image()
         name = f"slipway-backup-{secrets.token_hex(6)}"
         seal = "" if reads else f"\nslipway:{secrets.token_hex(16)}\n"
         variables = [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
-        start = ("docker", "run", "--name", name, "--label", f"{LABEL}={_owner()}", *FLAGS, "--user", user, *more)
+        flags = (*FLAGS, f"--network={network}", "--user", user, *more)
+        start = ("docker", "run", "--name", name, "--label", f"{LABEL}={_owner()}", *flags)
         inside = (self._id, "-c", READS if reads else HELD, "sh", seal, *argv)
         return Program(
             (*start, *variables, "--entrypoint", "sh", *inside),
@@ -212,7 +221,7 @@ class Image(Tools):
                 cause="engine_missing",
             )
         done = self._system.run(["docker", *words], timeout=CALL)
-        if done.rc == 0 or "o such image" in done.stderr:
+        if done.rc == 0 or re.search("[Nn]o such (?:image|container)", done.stderr):
             return done.stdout.strip()
         denied = "permission denied" in done.stderr
         raise SlipwayError(
@@ -256,7 +265,6 @@ class Image(Tools):
 FLAGS = (
     "--rm",
     "--interactive",
-    "--network=host",  # so that one connection string is right for this process and for the program
     "--log-driver=none",
     "--read-only",
     "--tmpfs=/tmp:rw,nosuid,nodev,mode=1777",

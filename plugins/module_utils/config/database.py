@@ -37,6 +37,7 @@ def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]
         return []
     _check_whole_cluster(backup, database.get("engine"), findings)
     _check_format(backup, database.get("engine"), findings)
+    _check_run_in(backup, findings)
     if backup.get("store") is not None or not backup.get("physical") or backup.get("method") == "logical":
         _check_store(backup.get("store"), findings)
     default = next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
@@ -131,6 +132,16 @@ def _check_whole_cluster(backup: t.Mapping[str, t.Any], engine: str | None, find
             found="nothing",
             wanted=wanted,
             remedy=f"Write {method}: {written}, or leave method out.",
+        )
+
+
+def _check_run_in(backup: t.Mapping[str, t.Any], findings: Findings) -> None:
+    given = [name for name in ("image", "container") if (backup.get("run_in") or {}).get(name)]
+    if backup.get("run_in") is not None and len(given) != 1:
+        findings.problem(
+            "slipway_database.backup.run_in",
+            "names neither an image nor a container" if not given else "names two places",
+            remedy="Write {image: NAME}, or {container: NAME} of one that runs.",
         )
 
 

@@ -237,15 +237,21 @@ BACKUP = Option(
         Option(
             "run_in",
             "section",
-            "Where the database's programs are when the machine has none. Each is run in a container of its own, by the"
-            " machine's Docker Engine; so is the throw-away server that a backup is restored into.",
+            "Where the database's programs are when the machine has none, by the machine's Docker Engine: an image, or a"
+            " container that runs. The throw-away server that a backup is restored into gets a container of its own either way.",
             options=(
                 Option(
                     "image",
                     "string",
                     "An image that has them, of the server's version or newer: usually the very one that the database runs"
-                    " from. It is pulled where the machine does not have it.",
-                    required=True,
+                    " from. Each program gets a container of its own. It is pulled where the machine does not have it.",
+                    pattern=_WORD,
+                ),
+                Option(
+                    "container",
+                    "string",
+                    "A container that runs and has them, usually the database's own, in which they are run. What C(url) names must"
+                    " be right in there, too.",
                     pattern=_WORD,
                 ),
             ),

@@ -157,8 +157,11 @@ def whole_clusters(params: Params) -> bool:
 
 
 def reached(params: Params, system: System, check: bool) -> dict[str, t.Any]:
-    """That backups could be proven here: the store is reached, and can be written to."""
+    """That backups could be proven here: the store is reached, and can be written to. Or that it is another machine's, too."""
     store = factory.store(params, system)
+    if params["mark"]:
+        mark.expect(store, params["mark"])
+        return {"changed": False, "actions": [f"{store.url('')} is what the machine that proves sees"]}
     if check:
         store.entries()
         return {"changed": False, "actions": [f"{store.url('')} is reached"]}
@@ -300,9 +303,10 @@ def report(outcome: Outcome) -> dict[str, t.Any]:
 
 def line(backup: Backup, now: float) -> str:
     """A backup on a terminal."""
-    manifest = backup.manifest
+    manifest, last = backup.manifest, backup.last_restore
     proof = {"none": "not verified", "read": "verified by read", "restore": "restored"}[backup.verified_by]
     took = f" in {backup.restore_seconds:.1f} s" if backup.verified_by == "restore" else ""
+    took += f", its binary logs replayed up to {last.logs}" if last and last.logs else ""
     state = f"BAD: {backup.proofs[-1].problem}" if backup.failed else f"{proof}{took}"
     return f"{manifest.id}  {(now - manifest.taken) / 3600:.1f} h old  {manifest.size / 2**20:.1f} MiB  {state}"
 
@@ -326,6 +330,7 @@ def described(backup: Backup) -> dict[str, t.Any]:
         "throughput": round(plain / manifest.seconds) if manifest.seconds else 0,
         "sha256": manifest.parts["dump"].sha256,
         "verified_by": backup.verified_by,
-        "problem": backup.proofs[-1].problem if backup.failed else "",
+        "problem": backup.proofs[-1].problem if backup.proofs else "",
         "restore_seconds": backup.restore_seconds,
+        "replayed": backup.last_restore.logs if backup.last_restore else "",
     }

@@ -70,10 +70,10 @@ def look(target: Target, moment: Moment, into: str) -> list[str]:
 
 
 def proven(target: Target) -> Backup:
-    """A dump of which it is said that it was restored: that it can be, other tests show."""
+    """A dump of which it is said that it was restored with its logs: that it can be, other tests show."""
     backup = target.back_up("none").backup
     assert backup is not None
-    return catalog.write_proof(target.store, backup, Proof("restore", True, target.system.wall(), 1.0))
+    return catalog.write_proof(target.store, backup, Proof("restore", True, target.system.wall(), 1.0, logs="drill"))
 
 
 def refused(target: Target, cause: str, words: str, engine: MariaDB | None = None) -> SlipwayError:

@@ -42,6 +42,18 @@ def test_an_incremental_backup_stands_on_a_full_one_and_is_proven_as_a_whole(lab
     assert made["plain_size"] < full["plain_size"] / 2
 
 
+def test_what_a_kept_release_leans_on_outlives_pgbackrest_s_retention(lab: Lab, target: Target) -> None:
+    one = other(lab, **{"retention-full=90": "retention-full=1"})
+    first = target.good(physical={**one, "type": "full"})["backup"]["id"]
+    target.release(physical=one)
+    others = set(lab.labels()) - {first}  # of tests before this one
+    kept = target.good(verify="none", physical={**one, "type": "full"})
+    assert {first, *others} < set(lab.labels())
+    assert any("left pgBackRest's retention out" in said and first in said for said in kept["actions"])
+    last = target.good(verify="none", physical={**one, "type": "full"}, keep=0)
+    assert lab.labels() == [last["backup"]["id"]]
+
+
 def test_a_second_run_changes_nothing_while_the_first_is_fresh(lab: Lab, target: Target) -> None:
     first = target.good(max_age=3600)
     before = lab.labels()

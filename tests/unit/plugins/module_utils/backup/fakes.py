@@ -12,6 +12,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.backup.engine impor
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.keeper import Keeper, Order
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.local import LocalStore
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.retention import Policy
+from ansible_collections.slipway.deploy.plugins.module_utils.database.copied import Copy
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
@@ -36,7 +37,8 @@ class FakeEngine(Engine):
         self.content = content
         self.restores_to = None  # something else than what was dumped
         self.dump_fails_after = None  # bytes
-        self.restores = 0
+        self.restores = self.compared = 0
+        self.open = 0  # copies that are there
         self.databases = {}  # those restored beside
         self.differs = []  # in what they are something else
 
@@ -78,7 +80,11 @@ class FakeEngine(Engine):
 
     @contextlib.contextmanager
     def scratch(self, server, facts, size):
-        yield FakeScratch(self)
+        self.open += 1
+        try:
+            yield FakeScratch(self)
+        finally:
+            self.open -= 1
 
 
 class FakeSnapshot(Snapshot):
@@ -114,7 +120,11 @@ class FakeScratch(Scratch):
         self.engine.restores += 1
 
     def differences(self, facts):
+        self.engine.compared += 1
         return [] if facts["content"].encode("latin-1") == self.restored else ["content: is not the same"]
+
+    def where(self, role=""):
+        return Copy("postgresql", "copy", role or "admin", "admin", "/nowhere")
 
 
 PLAIN = Codec(method="none")

@@ -175,6 +175,22 @@ def test_dumps_by_several_jobs_are_for_postgresql():
     assert said.startswith("slipway_database.backup.format: directory is for PostgreSQL only")
 
 
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        ({"image": "postgres:15"}, None),
+        ({"container": "shop-db"}, None),
+        ({}, "names neither an image nor a container"),
+        ({"image": "postgres:15", "container": "shop-db"}, "names two places"),
+    ],
+)
+def test_the_programs_are_in_an_image_or_in_a_container_that_runs(given, said):
+    found = problems(site(database={**DATABASE, "backup": {**BACKUP, "run_in": given}}))
+    assert [problem.split(". ")[0] for problem in found] == (
+        [f"slipway_database.backup.run_in: {said}"] if said else []
+    )
+
+
 def test_the_path_of_a_file_is_no_secret():
     found = config(site(database={"engine": "sqlite", "url": "/srv/shop/shop.db"}))
     assert found["database"]["url"] == "/srv/shop/shop.db"
