@@ -16,7 +16,18 @@ from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import re
 
 display = Display()
 
-GOALS = ("deploy", "rollback", "status", "unlock", "backup", "restore")
+GOALS = (
+    "deploy",
+    "rollback",
+    "status",
+    "unlock",
+    "backup",
+    "restore",
+    "maintenance",
+    "migrate",
+    "contract",
+    "migrations",
+)
 
 
 class ActionModule(ActionBase):

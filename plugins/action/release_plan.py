@@ -15,6 +15,7 @@ from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide, refused
 from ansible_collections.slipway.deploy.plugins.module_utils.release.play import Play, objections
+from ansible_collections.slipway.deploy.plugins.plugin_utils.migration_files import ships
 from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import fleet_of, registered
 
 display = Display()
@@ -36,6 +37,8 @@ class ActionModule(ActionBase):
             result.update(failed=True, **refused(str(args["goal"]), objected).result())
             return result
         try:
+            if args["goal"] != "rollback":  # which must go also where the site's files are in no state to be read
+                ships(config, task_vars or {}, self._templar)
             plan = decide(
                 str(args["goal"]),
                 config,
@@ -55,8 +58,9 @@ class ActionModule(ActionBase):
     def _foreseen(
         self, args: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]
     ) -> dict[str, t.Any] | None:
-        """What a preview of a restore said on the machine that would do it."""
-        host = ((config["database"] or {}).get("backup") or {}).get("host")
+        """What a preview of a restore, or of migrations, said on the machine that would do it."""
+        part = (config["database"] or {}).get("backup") if args["goal"] == "restore" else config["migrations"]
+        host = (part or {}).get("host")
         name = str(args.get("foreseen") or "")
         return registered(variables, [host], [name])[name][host] if host and name else None
 

@@ -25,7 +25,7 @@ options:
       - What the configuration is needed for. Only V(deploy) needs C(slipway_version). Without a version, templates that
         use it see the text C(unreleased), and RV(config.identity) is null.
     type: str
-    choices: [deploy, rollback, status, unlock, backup, restore]
+    choices: [deploy, rollback, status, unlock, backup, restore, maintenance, migrate, contract, migrations]
     default: deploy
 attributes:
   check_mode:
@@ -129,6 +129,16 @@ config:
       type: list
       elements: str
       sample: [lb1]
+    closed:
+      description: C(slipway_closed).
+      returned: success
+      type: dict
+      sample: {retry_after: 60.0, hold: 0.0}
+    maintenance:
+      description: C(slipway_maintenance).
+      returned: success
+      type: str
+      sample: status
     watch:
       description: C(slipway_watch).
       returned: success
@@ -175,10 +185,33 @@ config:
       type: dict
       sample: {engine: postgresql, url: "postgresql://shop:********@db/shop"}
     migrations:
-      description: C(slipway_migrations), or null.
+      description:
+        - C(slipway_migrations), or null. C(host) and C(service) are filled in; C(options) is all of it in the words of
+          M(slipway.deploy.migration_runner).
       returned: success
       type: dict
-      sample: {tool: sql, path: migrations/}
+      sample: {tool: sql, path: migrations/, host: db1, options: {tool: sql, path: migrations/}}
+    migrate_to:
+      description: C(slipway_migrate_to), or null.
+      returned: success
+      type: str
+      sample: "1.4"
+    migrate_undo:
+      description: C(slipway_migrate_undo).
+      returned: success
+      type: bool
+      sample: false
+    migrate_phase:
+      description: C(slipway_migrate_phase).
+      returned: success
+      type: str
+      sample: expand
+    let_go:
+      description: C(slipway_let_go), or null.
+      returned: success
+      type: list
+      elements: str
+      sample: [1.3.0]
     rollback_to:
       description: C(slipway_rollback_to), or null.
       returned: success

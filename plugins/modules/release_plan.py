@@ -28,7 +28,7 @@ options:
   goal:
     description: What is wanted.
     type: str
-    choices: [deploy, rollback, restore]
+    choices: [deploy, rollback, restore, migrate, contract, maintenance]
     default: deploy
   finished:
     description: The id of the interrupted release that this run has just brought to its end; it must not be open still.
@@ -37,6 +37,7 @@ options:
     description:
       - For O(goal=restore), name of the variable in which the machine that takes the backups has a preview of the restore, made
         by M(slipway.deploy.database_backup).
+      - For O(goal=migrate) and O(goal=contract), that of the machine that migrates, made by M(slipway.deploy.migration_runner).
     type: str
 attributes:
   check_mode:

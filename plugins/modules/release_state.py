@@ -76,7 +76,7 @@ options:
   outcome:
     description: How the release ended. Required for O(state=recorded).
     type: str
-    choices: [succeeded, reverted, failed]
+    choices: [succeeded, reverted, migrated, closed, opened, failed]
   diagnosis:
     description: With O(state=recorded), why it ended so.
     type: dict

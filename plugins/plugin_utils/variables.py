@@ -28,6 +28,7 @@ _OMITTED: tuple[type[Exception], ...] = tuple(
 )
 _SECRETS = f"{PREFIX}secrets"
 _DATABASE = f"{PREFIX}database"
+_MIGRATIONS = f"{PREFIX}migrations"
 _REST_OF_INVENTORY = ("ansible_host",)
 
 
@@ -73,11 +74,23 @@ def read_database_url(task_vars: Variables, templar: t.Any) -> str:
 
     :raises AnsibleError: it cannot be read; validation has said so before.
     """
+    return _read_url(_DATABASE, "url", task_vars, templar)
+
+
+def read_migration_url(task_vars: Variables, templar: t.Any) -> str:
+    """The same for migrations: C(admin_url) of C(slipway_migrations), where it has one.
+
+    :raises AnsibleError: as above.
+    """
+    return _read_url(_MIGRATIONS, "admin_url", task_vars, templar) or read_database_url(task_vars, templar)
+
+
+def _read_url(variable: str, name: str, task_vars: Variables, templar: t.Any) -> str:
     resolver = Resolver(templar, task_vars, task_vars["hostvars"], version_required=False)
-    found = resolver.variable(_DATABASE, task_vars.get(_DATABASE)) or {}
-    url = found.get("url") if isinstance(found, dict) else found
+    found = resolver.variable(variable, task_vars.get(variable)) or {}
+    url = found.get(name) if isinstance(found, dict) else found
     if isinstance(url, Unreadable):
-        raise errors.AnsibleError(f"{_DATABASE}.url: {url.reason}")
+        raise errors.AnsibleError(f"{variable}.{name}: {url.reason}")
     return str(url or "")
 
 

@@ -34,6 +34,7 @@ AWAITED = 60  # seconds in which a machine must get somewhere
 # The remote task of each stage. A point that is never reached fails its test, so a name that changes is noticed.
 REMOTE = {
     "lock": "Take the lock on every machine",
+    "migrate": "Apply the migrations",
     "prepare": "Create, start and verify the new side",
     "decision": "Write the decision, and hand the workers over",
     "shift": "Move the traffic to the new side, watch it, and drain the old one",

@@ -86,7 +86,7 @@ def _report_difference(option: Option, one: tuple[str, t.Any], other: tuple[str,
         if isinstance(value, Unreadable):
             findings.problem(path, f"{value.reason} (for {machine})", remedy=value.remedy)
             return
-    secret = option.secret or (option.name == "slipway_database" and path.endswith(".url"))
+    secret = option.secret or (option.name in ("slipway_database", "slipway_migrations") and path.endswith("url"))
     findings.problem(
         path,
         "must be the same on all machines",

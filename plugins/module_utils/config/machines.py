@@ -75,15 +75,17 @@ def place(
     reader: Reader,
     *,
     keepers: t.Collection[str] = (),
+    others: t.Collection[str] = (),
 ) -> dict[str, Machine]:
     """Every machine of the platform, with its addresses; services and ports follow from C(carriers).
 
     :param proxies: the balancers that shift; empty when nothing does.
     :param own: what the inventory says about each machine.
     :param keepers: the machines that back the database up and prove its backups.
+    :param others: those that have a part in a release all the same.
     """
     apps = list(groups.get(APP_GROUP, ()))
-    names = dict.fromkeys([*apps, *groups.get(PROXY_GROUP, ()), *keepers])
+    names = dict.fromkeys([*apps, *groups.get(PROXY_GROUP, ()), *keepers, *others])
     machines: dict[str, Machine] = {}
     for name in names:
         alone = name in apps and list(proxies) == [name]

@@ -54,6 +54,8 @@ class Config(t.TypedDict):
     services: dict[str, Service]
     secrets: list[str]  # names that the services use
     traffic: t.Optional[dict[str, t.Any]]  # provider, listen, bind, routes; None: nothing is shifted
+    closed: t.Optional[dict[str, t.Any]]  # retry_after, page, paths, hold: what maintenance says to customers
+    maintenance: str  # on, off, status
     watch: dict[str, t.Any]
     drain: dict[str, t.Any]
     gate: float
@@ -63,7 +65,11 @@ class Config(t.TypedDict):
     site_dir: t.Optional[str]
     state_root: str
     database: t.Optional[dict[str, t.Any]]  # the password in its url is masked; backup.host is filled in
-    migrations: t.Optional[dict[str, t.Any]]
+    migrations: t.Optional[dict[str, t.Any]]  # the password in its admin_url is masked; host and service are filled in
+    migrate_to: t.Optional[str]
+    migrate_undo: bool
+    migrate_phase: str
+    let_go: t.Optional[list[str]]
     rollback_to: t.Optional[str]
     allow_bad: bool
     break_glass: bool

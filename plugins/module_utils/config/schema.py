@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from .option import Option, Pattern
 from .schema_backup import BACKUP, DATABASES, REASON, RESTORE_INTO_DIRECTORY
+from .schema_maintenance import CLOSED, MAINTENANCE
+from .schema_migrations import FOR_ONE_RUN, MIGRATIONS
 from .schema_service import HOST_NAME, NAME, PORT_HIGH, PORT_LOW, ROUTE_PATH, SECRET_NAME, SERVICE
 
 PREFIX = "slipway_"
@@ -27,7 +29,8 @@ IP = Pattern(r"[0-9A-Fa-f:.]+", "an IP address of that machine, 0.0.0.0 or 127.0
 STATE_ROOT = Pattern(r"/[^\0\n]*[^\0\n/]", "an absolute path")
 
 _MODEL, _STRATEGY, _BACKUPS = ("container_deploy",), ("blue_green_cutover",), ("database_backups",)
-_ALL_ROLES = _MODEL + _STRATEGY + _BACKUPS
+_MIGRATIONS = ("database_migrations",)
+_ALL_ROLES = _MODEL + _STRATEGY + _BACKUPS + _MIGRATIONS
 
 _IDENTITY_OF_PLATFORM = (
     Option(
@@ -150,7 +153,7 @@ _DATABASE = (
         "section",
         "The database that belongs to the platform.",
         identity=False,
-        roles=_BACKUPS,
+        roles=_BACKUPS + _MIGRATIONS,
         example='slipway_database:\n  engine: postgresql\n  url: "{{ vault_database_url }}"\n'
         "  backup:\n    store: {path: /var/backups/slipway}\n    retention: {last: 3, daily: 14, monthly: 12}",
         options=(
@@ -159,23 +162,7 @@ _DATABASE = (
             BACKUP,
         ),
     ),
-    Option(
-        "slipway_migrations",
-        "section",
-        "The migrations that a version brings. This version of the collection reads it, and runs none yet.",
-        identity=False,
-        example="slipway_migrations: {tool: sql, path: migrations/}",
-        options=(
-            Option(
-                "tool",
-                "string",
-                "What runs them.",
-                required=True,
-                choices=("sql", "flyway", "liquibase", "alembic", "django", "knex"),
-            ),
-            Option("path", "string", "Where they are, below C(slipway_site_dir).", required=True),
-        ),
-    ),
+    MIGRATIONS,
 )
 
 _SEQUENCE = (
@@ -288,7 +275,7 @@ _SEQUENCE = (
         default="/var/lib/slipway",
         pattern=STATE_ROOT,
         identity=False,
-        roles=_MODEL + _BACKUPS,
+        roles=_MODEL + _BACKUPS + _MIGRATIONS,
         example="slipway_state_root: /srv/slipway",
     ),
 )
@@ -347,6 +334,8 @@ _ONE_RUN = (
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_over=shop",
     ),
     *RESTORE_INTO_DIRECTORY,
+    *FOR_ONE_RUN,
+    MAINTENANCE,
     Option(
         "slipway_break_glass",
         "boolean",
@@ -383,7 +372,7 @@ _MACHINE = (
 CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("The platform", _IDENTITY_OF_PLATFORM),
     ("Services and secrets", _SERVICES),
-    ("Traffic", (_TRAFFIC,)),
+    ("Traffic", (_TRAFFIC, CLOSED)),
     ("The sequence of a release", _SEQUENCE),
     ("Database", _DATABASE),
     ("For one run", _ONE_RUN),

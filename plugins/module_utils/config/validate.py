@@ -12,6 +12,7 @@ from .findings import Findings
 from .gather import Gathered, gather
 from .identity import configuration_hash, identity_view, release_identity, secrets_hash
 from .machines import allocate, check_addresses, check_ports, fill_machines, find_carriers, place
+from .migrations import complete_migrations, masked_migrations, migration_secrets
 from .model import Config, Inventory, Machine, Service
 from .reader import Reader
 from .schema import GROUPS, OPTIONS, PREFIX, PROXY_GROUP
@@ -39,7 +40,8 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
         complete_service(name, service, reader, findings)
     written = gathered.site["slipway_secrets"]
     check_secret_names(services, written if isinstance(written, dict) else (), findings)
-    check_leaks(services, {**secrets, **database_secrets(site["database"])}, findings)
+    urls = {**database_secrets(site["database"]), **migration_secrets(site["migrations"])}
+    check_leaks(services, {**secrets, **urls}, findings)
 
     groups = inventory["groups"]
     _check_groups(groups, findings)
@@ -48,20 +50,21 @@ def validate(variables: t.Mapping[str, t.Any], inventory: Inventory, *, version_
     proxies = proxies if traffic else []
     carriers = find_carriers(services, groups, findings)
     keepers = complete_database(site["database"], groups, findings)
-    machines = place(carriers, groups, gathered.machines, proxies, reader, keepers=keepers)
+    migrating = complete_migrations(site["migrations"], site["database"], services, groups, findings)
+    machines = place(carriers, groups, gathered.machines, proxies, reader, keepers=keepers, others=migrating)
     receiving = [name for name, service in services.items() if service["traffic"]]
     check_addresses(machines, proxies, receiving, findings)
     slots = allocate(site["platform"] or "", site["environment"] or "", services)
     check_ports(slots, machines, traffic["listen"] if traffic else None, findings)
     _check_watch(site["watch"], findings)
-    _warn_not_yet(site, findings)
     findings.check(hidden)
 
     typed = t.cast(dict[str, Service], services)
     fill_machines(machines, typed)
     site.update(traffic=traffic, services=typed, machines=machines, proxies=proxies)
     used = sorted({name for machine in machines.values() for name in machine["secrets"]})
-    site.update(secrets=used, database=masked_database(site["database"]))
+    masked = {"database": masked_database(site["database"]), "migrations": masked_migrations(site["migrations"])}
+    site.update(secrets=used, **masked)
     site.update(_identity(site, {name: secrets[name] for name in used}))
     return t.cast(Config, {**site, "warnings": findings.warnings, "notes": findings.notes})
 
@@ -84,7 +87,7 @@ def _hidden(gathered: Gathered, secrets: t.Mapping[str, str], site: t.Mapping[st
     values = written.values() if isinstance(written, dict) else ()
     hidden = [str(value) for value in values if isinstance(value, (str, int, float))]
     hidden += secrets.values()
-    return [*hidden, *database_secrets(site["database"]).values()]
+    return [*hidden, *database_secrets(site["database"]).values(), *migration_secrets(site["migrations"]).values()]
 
 
 def _check_groups(groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> None:
@@ -107,19 +110,14 @@ def _check_watch(watch: t.Mapping[str, t.Any] | None, findings: Findings) -> Non
         )
 
 
-def _warn_not_yet(site: t.Mapping[str, t.Any], findings: Findings) -> None:
-    if site["migrations"]:
-        findings.warnings.append("slipway_migrations: this version of the collection runs no migrations yet.")
-
-
 def _identity(site: t.Mapping[str, t.Any], secrets: t.Mapping[str, str]) -> dict[str, str | None]:
     view: dict[str, t.Any] = {
         option.name: identity_view(option, site[option.name[len(PREFIX) :]])
         for option in OPTIONS
         if option.identity and not option.host and option.name != "slipway_version"
     }
-    # Where backups are taken does not matter to what runs.
-    running = {name: machine for name, machine in site["machines"].items() if machine["parts"] != ["db"]}
+    # Where backups are taken, or migrations run, does not matter to what runs.
+    running = {name: machine for name, machine in site["machines"].items() if set(machine["parts"]) - {"db"}}
     view["machines"] = {name: _placement(machine) for name, machine in running.items()}
     configuration = configuration_hash(view)
     secret = secrets_hash(site["platform"], site["environment"], secrets)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import calendar
 import time
 import typing as t
 
@@ -158,6 +159,12 @@ class Fleet:
                     f"{machine}: release {release['id']} is not ready to go back to ({missing}). "
                     f"Deploy {release['version']} anew."
                 )
+        gone = self.barred(str(release["id"]), release["decision"])
+        if gone:
+            problems.append(
+                f"release {release['id']} needs the schema as it was before {', '.join(gone)}, which was applied in the "
+                f"contract phase. Deploy a version that has it; or restore the database as it was, with the playbook restore."
+            )
         return None if problems else dict(release["decision"])
 
     def marked_bad(self, identity: str) -> str:
@@ -180,6 +187,77 @@ class Fleet:
     def succeeded(self) -> list[Read]:
         """The releases that went out well and can be gone back to by their specification, oldest first."""
         return [release for release in self.history() if release["outcome"] == "succeeded" and release["decision"]]
+
+    # Migrations ---------------------------------------------------------------------------------------------
+
+    def migrated(self) -> list[str]:
+        """The scripts that releases have applied, by whichever machine wrote it down."""
+        return list(dict.fromkeys(script for _id, note in self._migrations() for script in note["scripts"] if script))
+
+    def contracted(self) -> dict[str, str]:
+        """The migrations of phase contract that are in force, or may be, by their versions: each with its script."""
+        noted: dict[str, list[Read]] = {}
+        for release_id, note in self._migrations():
+            noted.setdefault(release_id, []).append(note)
+        found: dict[str, tuple[str, float]] = {}  # with when it began
+        for release in self.history():
+            since = float(release["started"])
+            if not noted.get(release["id"]) and self._began(
+                release["id"], "migrate"
+            ):  # cut off: some of it may be there
+                found.update(_at(release["about"].get("contracting"), since))
+            for note in noted.get(release["id"], ()):
+                found = {**_at(note.get("contracted"), since), **found}
+                found = {key: one for key, one in found.items() if key not in (note.get("open") or ())}
+            if release["outcome"] == "restored":
+                until = _as_of(release["about"].get("restore") or {})
+                found = {key: one for key, one in found.items() if until is None or one[1] < until}
+        return {key: script for key, (script, _since) in found.items()}
+
+    def ships(self, release_id: str, spec: t.Mapping[str, t.Any]) -> dict[str, str] | None:
+        """The migrations of phase contract that the version of a release has; None where nobody has written that down."""
+        if spec.get("ships") is not None:
+            return dict(spec["ships"])
+        ids = (release_id, spec.get("kept_release"))
+        noted = [note["ships"] for known, note in self._migrations() if known in ids and note.get("ships") is not None]
+        return dict(noted[-1]) if noted else None
+
+    def barred(self, release_id: str, spec: t.Mapping[str, t.Any]) -> list[str]:
+        """The migrations that took away what a release needs: in force, of phase contract, and not among its own."""
+        ours = self.ships(release_id, spec) or {}
+        return sorted(script for key, script in self.contracted().items() if key not in ours)
+
+    def retained(self) -> list[Read]:
+        """The releases that some machine keeps ready to go back to, the live one among them."""
+        kept = {
+            item["release"]
+            for machine in self.hosts
+            for item in ((self.reads[machine] or {}).get("container") or {}).get("releases", [])
+            if item["ready"]
+        }
+        return [
+            release for release in self.succeeded() if release["id"] in kept or release["id"] == self.live().release
+        ]
+
+    def _migrations(self) -> list[tuple[str, Read]]:
+        """What releases have written down of migrations, oldest first, with their ids."""
+        found = [
+            (release["token"], release["id"], note)
+            for read in self.readable().values()
+            for release in read["journal"]["releases"]
+            for note in release.get("notes") or ()
+            if note["name"] == "migrated"
+        ]
+        return [(release_id, note) for _token, release_id, note in sorted(found, key=lambda one: one[0])]
+
+    def _began(self, release_id: str, stage: str) -> bool:
+        return any(
+            begun["name"] == stage
+            for read in self.readable().values()
+            for release in read["journal"]["releases"]
+            for begun in release["stages"]
+            if release["id"] == release_id
+        )
 
     def _last_good(self) -> Read | None:
         succeeded = self.succeeded()
@@ -213,3 +291,17 @@ def _traces(journal: t.Mapping[str, t.Any]) -> Traces:
         ),
         ended,
     )
+
+
+def _at(scripts: t.Mapping[str, str] | None, when: float) -> dict[str, tuple[str, float]]:
+    return {key: (script, when) for key, script in (scripts or {}).items()}
+
+
+def _as_of(restore: t.Mapping[str, t.Any]) -> float | None:
+    """When the backup was taken that a restore has put into the live one's place; None where nobody can tell, or logs led on."""
+    if restore.get("time") or restore.get("point"):
+        return None
+    try:
+        return float(calendar.timegm(time.strptime(str(restore.get("id"))[:16], "%Y%m%dT%H%M%SZ")))
+    except ValueError:
+        return None

@@ -9,7 +9,9 @@ import time
 import typing as t
 
 from ..errors import SlipwayError
+from . import maintenance
 from .fleet import Fleet, Read
+from .migrate import compatible_with, migrating
 from .preflight import problems_of
 from .recover import CLOSE, RESUME, UNDO, Interrupted, interrupted
 from .target import OTHER, Live, Target, from_config, from_kept
@@ -18,7 +20,7 @@ from .target import OTHER, Live, Target, from_config, from_kept
 class Plan(t.NamedTuple):
     """What this run does, in the words of the role that does it."""
 
-    action: str  # finish (an interrupted release comes first), release, restore, nothing
+    action: str  # finish (an interrupted release comes first), release, restore, migrate, maintenance, nothing
     course: str  # of the one that is finished
     target: t.Optional[Target]  # of the one that is finished or released
     takeover: list[dict[str, t.Any]]  # leases whose holder is gone
@@ -37,11 +39,12 @@ def decide(
 ) -> Plan:
     """Decide what this run does from everything that was read.
 
-    :param goal: C(deploy), C(rollback) or C(restore).
+    :param goal: C(deploy), C(rollback), C(restore), C(migrate), C(contract) or C(maintenance).
     :param now: seconds since the epoch, for the release's name only.
     :param suffix: four random hexadecimal digits, so that no two releases ever share a name.
     :param finished: the interrupted release that this run has just brought to its end.
-    :param foreseen: for C(restore), what a preview of it said on the machine that takes the backups.
+    :param foreseen: for C(restore), what a preview of it said on the machine that takes the backups; for C(migrate) and
+        C(contract), on the one that migrates.
     :raises SlipwayError: C(refused), with every problem at once; C(lock_held).
     """
     fleet.refuse_foreign_lock(break_glass=config["break_glass"])
@@ -59,6 +62,10 @@ def decide(
     live = fleet.live()
     if goal == "restore":
         return _restore(config, fleet, live, _chosen(config, fleet, foreseen), now=now, suffix=suffix)
+    if goal == "maintenance":
+        return _maintained(config, fleet, live, now=now, suffix=suffix)
+    if goal in ("migrate", "contract"):
+        return _migrate(goal, config, fleet, live, foreseen, now=now, suffix=suffix)
     problems = problems_of(goal, config, fleet)
     target = None if problems else _asked_for(goal, config, fleet, live, problems)
     if problems or target is None:
@@ -67,7 +74,28 @@ def decide(
         where = f"{target['platform']}/{target['environment']}"
         return Plan("nothing", "", None, [], [f"{where}: {target['version']} is live on {live.side} already"])
     named = _named(target, fleet, now, suffix)
-    return Plan("release", "", named, fleet.takeover(), _said(named, live))
+    return Plan("release", "", named, fleet.takeover(), [*_said(named, live), *maintenance.reminder(fleet)])
+
+
+def _migrate(
+    goal: str,
+    config: t.Mapping[str, t.Any],
+    fleet: Fleet,
+    live: Live,
+    foreseen: Read | None,
+    *,
+    now: float,
+    suffix: str,
+) -> Plan:
+    """Apply migrations without a release: under its lock and in its journal, like one that prepares nothing."""
+    found = migrating(goal, config, fleet, live, foreseen)
+    if found.problems:
+        raise refused(goal, found.problems)
+    if found.target is None:
+        return Plan("nothing", "", None, [], found.say)
+    named = _named(found.target, fleet, now, suffix)
+    named["about"] = {**named["about"], **found.about}
+    return Plan("migrate", "", named, fleet.takeover(), found.say)
 
 
 def _chosen(config: t.Mapping[str, t.Any], fleet: Fleet, foreseen: Read | None) -> Read:
@@ -113,6 +141,17 @@ def _restore(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, chosen: Re
         f"  stopped meanwhile: {running}",
     ]
     return Plan("restore", "", target, fleet.takeover(), say)
+
+
+def _maintained(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, *, now: float, suffix: str) -> Plan:
+    """Close the platform for maintenance, or open it: under the lock of a release that prepares nothing."""
+    problems = maintenance.problems_of(config, fleet, live)
+    if problems:
+        raise refused("maintenance", problems)
+    if maintenance.is_done(config, fleet):
+        return Plan("nothing", "", None, [], [f"{config['platform']}/{config['environment']} is open already"])
+    target = _named(maintenance.target_of(config, fleet, live), fleet, now, suffix)
+    return Plan("maintenance", "", target, fleet.takeover(), maintenance.said(target, fleet, live))
 
 
 def _brought_on(moment: t.Mapping[str, t.Any]) -> str:
@@ -205,6 +244,7 @@ def _asked_for(
 ) -> Target | None:
     if goal == "deploy":
         target = from_config(config, live)
+        problems += compatible_with(target, fleet)
     else:
         kept = fleet.kept(config["rollback_to"], live, problems)
         if kept is None:

@@ -9,6 +9,8 @@ import typing as t
 
 from .verdict import Failure, Verdict
 
+SHOWN = 10  # migrations; the report has all of them
+
 
 class Stage(t.NamedTuple):
     """One stage that ran: the verdict, and the registered result of every machine."""
@@ -58,6 +60,8 @@ def build(
             for stage in stages
         ],
         "backup": _backup(stages),
+        "rehearsed": _rehearsed(stages),
+        "migrations": _migrations(stages),
         "switched_ms": max(switched) if switched else None,
         "watched": {key: sum(look[key] for look in watches) for key in ("requests", "errors")} if watches else None,
         "drained": all(drain["empty"] for drain in drains) if drains else None,
@@ -84,6 +88,24 @@ def _backup(stages: t.Sequence[Stage]) -> dict[str, t.Any] | None:
     }
 
 
+def _rehearsed(stages: t.Sequence[Stage]) -> list[str]:
+    """What was found on a restored copy, in words; nothing where the release has no stage for that."""
+    said = [found for stage in stages if stage.verdict.stage == "rehearse" for found in stage.measured("actions")]
+    return [word for words in said for word in words]
+
+
+def _migrations(stages: t.Sequence[Stage]) -> dict[str, t.Any] | None:
+    """What was applied to the schema; None where the release has no stage for that, or it did not come to its end."""
+    applied, before, after = (
+        [found for stage in stages if stage.verdict.stage == "migrate" for found in stage.measured(key)]
+        for key in ("applied", "current_before", "current_after")
+    )
+    if not applied:
+        return None
+    keys = ("version", "script", "ms")
+    return {"applied": [{key: one[key] for key in keys} for one in applied[0]], "before": before[0], "after": after[0]}
+
+
 def lines(report: t.Mapping[str, t.Any]) -> list[str]:
     """The report for a terminal."""
     where = f"{report['platform']}/{report['environment']}"
@@ -97,6 +119,9 @@ def lines(report: t.Mapping[str, t.Any]) -> list[str]:
     text.append("  " + "  ".join(f"{stage['stage']} {stage['seconds']:.2f} s" for stage in report["stages"]))
     if report["backup"]:
         text.append(f"  {_of_backup(report['backup'], report['started'])}")
+    text += [f"  rehearsed: {'; '.join(report['rehearsed'])}"] if report["rehearsed"] else []
+    if report["migrations"] and report["migrations"]["applied"]:
+        text.append(f"  {_of_migrations(report['migrations'])}")
     if report["switched_ms"] is not None:
         text.append(f"  traffic moved and read back in {report['switched_ms']:.1f} ms")
     if report["watched"]:
@@ -104,6 +129,13 @@ def lines(report: t.Mapping[str, t.Any]) -> list[str]:
         text.append(f"  watched: {watched['errors']} of {watched['requests']} requests failed on the new side")
     text += [f"  {line}" for failure in report["failures"] for line in Failure(**failure).lines]
     return text
+
+
+def _of_migrations(migrations: t.Mapping[str, t.Any]) -> str:
+    applied = [f"{one['script'] or one['version']} in {one['ms']} ms" for one in migrations["applied"]]
+    shown = applied if len(applied) <= SHOWN else [*applied[: SHOWN - 1], f"… and {len(applied) - SHOWN + 1} more"]
+    was = f" (was {migrations['before'] or 'nothing'})" if migrations["before"] != migrations["after"] else ""
+    return f"migrated: {', '.join(shown)}; the schema is at {migrations['after'] or '?'}{was}"
 
 
 def _of_backup(backup: t.Mapping[str, t.Any], started: float) -> str:

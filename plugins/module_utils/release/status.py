@@ -60,6 +60,9 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
     traffic = read.get("traffic") or {}
     for service, weights in sorted((traffic.get("weights") or {}).items()):
         yield f"traffic of {service}: blue {weights['blue']} %, green {weights['green']} %"
+    closed = traffic.get("closed")
+    if closed:
+        yield f"closed for maintenance since {_when(closed['since'])} ({closed['seconds']:.0f} s)"
     if read.get("backup"):
         yield str(read["backup"]["said"])
     for problem in traffic.get("problems") or []:
@@ -75,12 +78,18 @@ def _ready(fleet: Fleet) -> list[str]:
         for release in ((fleet.reads[machine] or {}).get("container") or {}).get("releases", []):
             ready[release["release"]] = ready.get(release["release"], 0) + bool(release["ready"])
             versions[release["release"]] = release["version"]
-    names = [
-        f"{versions[name]} ({name})"
+    specs = {release["id"]: release["decision"] for release in fleet.succeeded()}
+    names = sorted(
+        name
         for name, count in ready.items()
         if count == len(fleet.hosts) and name != fleet.live().release and name in good
+    )
+    barred = {name: gone for name in names if (gone := fleet.barred(name, specs[name]))}
+    free = [f"{versions[name]} ({name})" for name in names if name not in barred]
+    return [
+        f"  ready to go back to: {', '.join(free) or 'nothing'}",
+        *(f"  no way back to {versions[name]} ({name}), since {', '.join(gone)}" for name, gone in barred.items()),
     ]
-    return [f"  ready to go back to: {', '.join(sorted(names)) or 'nothing'}"]
 
 
 def _recent(fleet: Fleet) -> list[str]:

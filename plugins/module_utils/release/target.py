@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ..config.identity import release_identity
+from .rehearsal import rehearsal
 
 OTHER = {"blue": "green", "green": "blue"}
 PULL = 600.0  # seconds that pulling images may take inside prepare
@@ -49,6 +50,9 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
         },
         "routes": (config["traffic"] or {}).get("routes", []),
         "backup": _backup(config),
+        "migrations": _migrations(config),
+        "rehearse": rehearsal(config, live),
+        "ships": (config["migrations"] or {}).get("ships"),
         "restore": None,
     }
     return _placed(target, config, live, side)
@@ -65,6 +69,8 @@ def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target
         "kept_release": kept["id"],
         "restore": None,
         "backup": None,  # what is gone back to has stood beside this database before
+        "migrations": None,
+        "rehearse": None,
         "machines": machines,
         "proxies": sorted(config["proxies"]),
         "services": {machine: services for machine, services in kept["services"].items() if machine in machines},
@@ -80,6 +86,25 @@ def _backup(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
         return None
     name = f"{config['platform']}-{config['environment']}"
     return {**database["backup"], "engine": database["engine"], "name": name, "waive": config["waive_backup"] or ""}
+
+
+def _migrations(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """What the stage migrate needs; the connection string and the files are read by its action plugin only."""
+    migrations = config["migrations"]
+    if not migrations:
+        return None
+    proven = bool((config["database"] or {}).get("backup"))
+    waive = "" if proven else config["waive_backup"] or ""  # else the stage backup has written it down
+    asked = {"state": "latest", "phase": "expand", "proven": proven, "waive": waive}
+    return {"host": migrations["host"], "options": {**migrations["options"], **asked}}
+
+
+def _migrate_deadline(migrations: t.Mapping[str, t.Any]) -> float:
+    """All of it within the user's own limit, beside the lint and, in a container, the pull of its image."""
+    options = migrations["options"]
+    return (
+        float(options["timeout"]) + float(options["lock_wait"]) + MARGIN + (PULL if options.get("container") else 0.0)
+    )
 
 
 def _backup_deadline(backup: t.Mapping[str, t.Any]) -> float:
@@ -154,6 +179,8 @@ def _deadlines(target: Target) -> dict[str, float]:
         "reach": MARGIN,
         "backup": _backup_deadline(target["backup"]) if target["backup"] else 0.0,
         "prove": _backup_deadline(target["backup"]) if target["backup"] else 0.0,
+        "rehearse": _backup_deadline(target["backup"]) + target["rehearse"]["takes"] if target.get("rehearse") else 0.0,
+        "migrate": _migrate_deadline(target["migrations"]) if target.get("migrations") else 0.0,
         "pause": 2 * grace + MARGIN,
         "restore": RESTORE,
         "prepare": PULL + healthy + MARGIN,

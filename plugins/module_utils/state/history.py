@@ -11,7 +11,7 @@ from .journal import Record
 
 KEEP_RELEASES = 50
 REPORTED_DECISIONS = 10
-CLOSING = ("succeeded", "reverted", "restored", "failed")
+CLOSING = ("succeeded", "reverted", "restored", "migrated", "closed", "opened", "failed")
 
 
 class ReleaseView(t.NamedTuple):
@@ -25,7 +25,7 @@ class ReleaseView(t.NamedTuple):
     ended: float = 0.0
     stages: tuple[dict[str, t.Any], ...] = ()  # name, started (wall), ok (None while under way), cause, seconds
     decision: dict[str, t.Any] | None = None  # the frozen specification
-    outcome: str = ""  # succeeded, reverted, restored, failed, withdrawn (nothing was done); empty while open
+    outcome: str = ""  # one of CLOSING, or withdrawn (nothing was done); empty while open
     diagnosis: dict[str, t.Any] | None = None
     notes: tuple[dict[str, t.Any], ...] = ()  # name, and what the stage had to say
 

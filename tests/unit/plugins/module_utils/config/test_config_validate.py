@@ -279,7 +279,6 @@ def test_traffic_without_balancers_is_refused():
         ),
         ({"services__worker__image": "host:5000/shop:latest"}, "host:5000/shop:latest has no fixed version"),
         ({"services__backend__publish_from": 40000}, "Linux gives ports from 32768 up to outgoing connections"),
-        ({"migrations": {"tool": "sql", "path": "m/"}}, "slipway_migrations: this version of the collection runs no"),
     ],
 )
 def test_what_may_be_a_mistake_is_a_warning(changes, said):

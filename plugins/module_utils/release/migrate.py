@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the playbooks migrate and contract may do, and what no version that is kept can live with; controller-only (private to the
+collection)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .fleet import Fleet, Read
+from .target import Live, Target, from_config
+
+
+class Migrating(t.NamedTuple):
+    """A run of migrations without a release.
+
+    :param target: None where nothing is pending, or where there are problems.
+    :param about: what every machine's journal is told of it with the lock.
+    :param say: for the terminal.
+    """
+
+    problems: list[str]
+    target: t.Optional[Target]
+    about: dict[str, t.Any]
+    say: list[str]
+
+
+def compatible_with(target: Target, fleet: Fleet) -> list[str]:
+    """Tell the stage migrate what the journals know, and why this version cannot live with the schema as it is."""
+    if not target["migrations"]:
+        return []
+    contracted = fleet.contracted()
+    known = [script for script in fleet.migrated() if script not in contracted.values()]
+    target["migrations"]["options"].update(compatible=known, contracted=contracted)
+    ours = contracted if target["ships"] is None else target["ships"]  # where nobody knows, the stage finds out
+    gone = [script for key, script in sorted(contracted.items()) if key not in ours]
+    return [
+        f"version {target['version']} does not have {script}, which was applied in the contract phase: it needs the schema as "
+        "it was before. Release a version that has it."
+        for script in gone
+    ]
+
+
+def migrating(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, foreseen: Read | None) -> Migrating:
+    """What C(migrate) or C(contract) does.
+
+    :param foreseen: what a preview of it said on the machine that migrates.
+    """
+    problems = _in_the_way(config, fleet, live, foreseen)
+    if problems or foreseen is None:
+        return Migrating(problems, None, {}, [])
+    where = f"{config['platform']}/{config['environment']}"
+    if not foreseen["sql"]:
+        return Migrating([], None, {}, [f"{where}: {action}" for action in foreseen["actions"]])
+    pending = foreseen["pending"] if goal == "contract" else []
+    contracting = {one.get("version") or one["script"]: one["script"] for one in pending if one["phase"] == "contract"}
+    let_go = list(config["let_go"] or ()) if contracting else []
+    problems = _who_needs(contracting, let_go, fleet, live)
+    if goal == "contract" and not contracting:
+        problems.append(
+            f"{config['migrations']['host']}: what would be taken away cannot be seen: {foreseen['sql'].strip()}"
+        )
+    target = _target(goal, config, fleet, live)
+    say = [f"{where}: {goal}", *(f"  {action}" for action in foreseen["actions"])]
+    say += [f"  no way back any more to {one}" for one in let_go]
+    return Migrating(problems, None if problems else target, {"contracting": contracting, "let_go": let_go}, say)
+
+
+def _in_the_way(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, foreseen: Read | None) -> list[str]:
+    if not config["migrations"]:
+        return ["slipway_migrations: missing, so there is nothing to do. Write {tool: sql, path: migrations/}."]
+    if config["migrations"]["options"].get("container") and config["version"] is None:
+        return [
+            "slipway_version: missing, and with run_in: container the migrations are those of an image. Say of which version:"
+            f" -e slipway_version={live.version or 'VERSION'}."
+        ]
+    host, away = config["migrations"]["host"], fleet.unreadable()
+    problems = [
+        f"{machine}: cannot be read ({reason}), so it could not be locked. Bring it back; or leave it out with"
+        " -e slipway_break_glass=true."
+        for machine, reason in sorted(away.items())
+        if machine != host and not config["break_glass"]
+    ]
+    if host in away:
+        problems.append(f"{host}: cannot be read ({away[host]}), and it is the machine that migrates. Bring it back.")
+    elif foreseen is None or not (foreseen.get("stage") or {}).get("ok"):
+        said = (foreseen or {}).get("stage") or {}
+        problems.append(f"{host}: {said.get('message') or 'the migrations could not be looked at'}")
+    return problems
+
+
+def _who_needs(contracting: t.Mapping[str, str], let_go: t.Sequence[str], fleet: Fleet, live: Live) -> list[str]:
+    """The releases that are live, or kept for a rollback, and may use what would be taken away."""
+    problems = []
+    for release in fleet.retained():
+        spec, version, name = release["decision"], release["version"], release["id"]
+        if fleet.barred(name, spec) and name != live.release:
+            continue  # there is no way back to it any more
+        ours = fleet.ships(name, spec)
+        missing = [script for key, script in contracting.items() if key not in (ours or {})]
+        if not missing:
+            continue
+        lacks = f"does not have {', '.join(missing)}" if ours is not None else "may not have them"
+        if name == live.release:
+            problems.append(
+                f"{version} (release {name}) is live and {lacks}: it may use what would be taken away. Deploy a version that"
+                " has it first."
+            )
+        elif not {name, version} & set(let_go):
+            problems.append(
+                f"{version} (release {name}) is kept for a rollback and {lacks}: it may use what would be taken away. Wait"
+                f" until newer releases have taken its place, or give up going back to it with -e slipway_let_go={version}."
+            )
+    return problems
+
+
+def _target(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> Target:
+    """Like a release's, on the machines that can be reached."""
+    target = from_config({**config, "version": goal, "identity": ""}, live)
+    target["machines"] = sorted(fleet.readable())
+    target["proxies"] = [machine for machine in target["proxies"] if machine in target["machines"]]
+    target["migrations"]["options"].update(run_options(goal, config))
+    if config["migrate_undo"]:
+        target["rehearse"] = None
+    target["migrations"]["options"]["compatible"] = fleet.migrated()
+    return target
+
+
+def run_options(goal: str, config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What is asked of migration_runner."""
+    if goal == "contract":
+        return {"state": "latest", "phase": "contract"}
+    if config["migrate_undo"]:
+        return {"state": "undone", "phase": "all", "target": config["migrate_to"] or ""}
+    state = "target" if config["migrate_to"] else "latest"
+    return {"state": state, "phase": config["migrate_phase"], "target": config["migrate_to"] or ""}
