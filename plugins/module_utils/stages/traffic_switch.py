@@ -16,6 +16,9 @@ from ..traffic.options import build_traffic
 from ..traffic.structure import masked
 from ..traffic.switch import Drain, Watch, configure, switch
 
+if t.TYPE_CHECKING:
+    from ..state.machine import Step
+
 SETTINGS = (
     "root",
     "config_dir",
@@ -39,24 +42,35 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
     """
     system = System()
     try:
-        with stage(params, system, check):
-            return act(params, system, check)
+        with stage(params, system, check) as step:
+            result = act(params, system, check)
+            if step is not None:
+                note(step, params["state"], result)
+            return result
     except SlipwayError as error:
         return {"failed": True, **error.result()}
 
 
 @contextlib.contextmanager
-def stage(params: Params, system: System, check: bool) -> t.Iterator[None]:
+def stage(params: Params, system: System, check: bool) -> t.Iterator[Step | None]:
     """The release's stage on this machine, when there is a release and something may be written."""
     release = params["release"]
     if release is None or check or params["state"] == "observed":
-        yield
+        yield None
         return
     from ..state.machine import Machine, ReleaseToken
 
     machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
-    with machine.stage(ReleaseToken.parse(release), stage=release["stage"], deadline=release["deadline"]):
-        yield
+    with machine.stage(ReleaseToken.parse(release), stage=release["stage"], deadline=release["deadline"]) as step:
+        yield step
+
+
+def note(step: Step, state: str, result: t.Mapping[str, t.Any]) -> None:
+    """What the journal keeps of a platform's having been closed or opened."""
+    if state == "closed" and result["changed"]:
+        step.note("closed", **{key: result["closed"][key] for key in ("since", "retry_after", "hold")})
+    elif state == "opened" and result["changed"]:
+        step.note("opened", closed_seconds=result["closed_seconds"])
 
 
 def act(params: Params, system: System, check: bool) -> dict[str, t.Any]:
@@ -72,6 +86,13 @@ def act(params: Params, system: System, check: bool) -> dict[str, t.Any]:
     )
     if params["state"] == "observed":
         return {"changed": False, **proxy.observe()}
+    if params["state"] in ("closed", "opened"):
+        from ..traffic.maintenance import close, reopen
+
+        if params["state"] == "opened":
+            return with_diff(reopen(proxy, system, check=check), params)
+        drain = params["drain"] and Drain(**params["drain"])
+        return with_diff(close(proxy, system, params["closed"], drain=drain, check=check), params)
     traffic = build_traffic(params)
     if not traffic.services:
         return {"changed": False, "actions": ["no service with traffic"], "weights": {}, "live_side": None}
