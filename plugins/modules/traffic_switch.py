@@ -52,8 +52,11 @@ options:
         one starts with O(weights). A new service of a known platform starts with the share that each side has of the
         others. Nothing is gated.
       - V(switched) also brings the weights to O(weights).
+      - V(closed) lets no request reach the platform, as O(closed) says, and V(opened) lets them again. Both need O(platform) and
+        O(environment) alone; routes, servers and weights stay as they are. A platform that is closed stays so over a reload,
+        a restart, a reboot, and over V(configured) and V(switched).
     type: str
-    choices: [observed, configured, switched]
+    choices: [observed, configured, switched, closed, opened]
     default: switched
   proxy:
     description:
@@ -143,14 +146,41 @@ options:
     default: true
   drain:
     description:
-      - Wait until the old side has no request left. Without it nothing is waited for. What remains at the deadline is
-        told in RV(drain.remaining) and is no error; stop the program gracefully then.
+      - Wait until the old side, or with O(state=closed) the platform, has no request left. Without it nothing is waited
+        for. What remains at the deadline is told in RV(drain.remaining) and is no error; stop the program gracefully
+        then.
     type: dict
     suboptions:
       deadline:
         description: Seconds to wait at most, from the shift on.
         type: float
         default: 10.0
+  closed:
+    description:
+      - What those get who ask while the platform is closed. Status 503 with C(Retry-After) and a page; in JSON where they
+        accept that and no HTML.
+    type: dict
+    default: {}
+    suboptions:
+      retry_after:
+        description: Seconds after which they may ask again, as C(Retry-After) tells them.
+        type: int
+        default: 60
+      page:
+        description: The page in HTML, 8192 bytes at most. A plain one by default.
+        type: str
+      paths:
+        description:
+          - Paths that the proxy itself answers with status 200 meanwhile, so that balancers before it go on sending. By default
+            the paths of the services' checks.
+        type: list
+        elements: str
+      hold:
+        description:
+          - Seconds, 120 at most, that each request waits for the platform to be opened before it is answered with 503. With
+            HAProxy only; with nginx anything but V(0) is refused.
+        type: float
+        default: 0.0
   release:
     description:
       - Act as a stage of this release. The machine's lock is checked, its lease renewed and the stage journaled.
@@ -237,6 +267,22 @@ EXAMPLES = r"""
     drain:
       deadline: 10
 
+- name: Closed, with requests that wait up to ten seconds
+  slipway.deploy.traffic_switch:
+    platform: shop
+    environment: production
+    state: closed
+    closed:
+      hold: 10
+    drain:
+      deadline: 10
+
+- name: Open again
+  slipway.deploy.traffic_switch:
+    platform: shop
+    environment: production
+    state: opened
+
 - name: What is live
   slipway.deploy.traffic_switch:
     platform: shop
@@ -247,13 +293,13 @@ EXAMPLES = r"""
 RETURN = r"""
 actions:
   description: Every decision in words.
-  returned: O(state=configured) and O(state=switched)
+  returned: when something may be changed
   type: list
   elements: str
   sample: ["slipway_shop_production_backend/green_app1_1 weight 0 to 100"]
 weights_before:
   description: The share of each side of each service before, read back.
-  returned: O(state=configured) and O(state=switched)
+  returned: when something may be changed
   type: dict
   sample: {"backend": {"blue": 100, "green": 0}}
 weights:
@@ -268,7 +314,7 @@ live_side:
   sample: green
 reloaded:
   description: Whether the proxy was reloaded (in check mode, would be), which closes idle keep-alive connections.
-  returned: O(state=configured) and O(state=switched)
+  returned: when something may be changed
   type: bool
   sample: false
 switched_ms:
@@ -324,8 +370,8 @@ watch:
       type: dict
       sample: {"backend": {"requests": 4321, "5xx": 0, "failed_connections": 0, "failed_responses": 0}}
 drain:
-  description: How the old side became empty; nothing without O(drain).
-  returned: O(state=switched), not in check mode
+  description: How the old side, or the platform that was closed, became empty; nothing without O(drain).
+  returned: O(state=switched) and O(state=closed), not in check mode
   type: dict
   contains:
     empty:
@@ -348,6 +394,42 @@ reverted:
   returned: O(state=switched), not in check mode, also on a failed watch
   type: bool
   sample: false
+closed:
+  description: How the platform is closed; nothing when it is open.
+  returned: O(state=observed), O(state=closed) and O(state=opened)
+  type: dict
+  contains:
+    since:
+      description: When it was closed, in seconds since the epoch.
+      returned: always
+      type: float
+      sample: 1795490100.0
+    seconds:
+      description: How long ago that was.
+      returned: always
+      type: float
+      sample: 42.1
+    retry_after:
+      description: See O(closed.retry_after).
+      returned: always
+      type: int
+      sample: 60
+    hold:
+      description: See O(closed.hold).
+      returned: always
+      type: float
+      sample: 0.0
+    paths:
+      description: See O(closed.paths).
+      returned: always
+      type: list
+      elements: str
+      sample: [/health]
+closed_seconds:
+  description: For how long it had been closed; nothing when it was open.
+  returned: O(state=opened)
+  type: float
+  sample: 42.1
 running:
   description: Whether the proxy runs and answers.
   returned: O(state=observed)

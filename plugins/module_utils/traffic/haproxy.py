@@ -17,6 +17,7 @@ from ..errors import SlipwayError
 from ..system import System
 from . import haproxy_config as config
 from . import structure
+from .closure import told
 from .haproxy_files import Files, Settings
 from .haproxy_problems import Problems, gate_error
 from .haproxy_socket import HaproxySocket, Row, ServerState
@@ -97,13 +98,16 @@ class Haproxy(Provider):
             "weights": {},
             "servers": [],
             "live_side": None,
+            "closed": None,
         }
         problem = self._problems.find()
         try:
             rows = [] if problem else [row for row in self._socket.rows() if row.backend.startswith(self._prefix)]
-            states = {} if problem else self._running().states
+            now = Running("", "", {}) if problem else self._running()
+            states = now.states
             seen["version"] = "" if problem else self._socket.info().get("Version", "")
             seen["running"] = problem is None
+            seen["closed"] = told(now.in_force(), self._system.wall())
         except SlipwayError as error:
             if problem is None or problem.cause != "unprovisioned":
                 problem = error
@@ -120,6 +124,19 @@ class Haproxy(Provider):
         seen["servers"] = [self._seen_server(row, states) for row in rows]
         return seen
 
+    def in_force(self) -> Traffic | None:
+        """See C(Provider.in_force). A file that nothing has loaded yet counts: a run was cut off before its reload."""
+        problem = self._problems.find()
+        if problem is not None and problem.cause != "unprovisioned":
+            raise problem
+        now = self._running() if problem is None else Running("", "", {})
+        return now.in_force() or structure.specification(now.text)
+
+    def retired(self) -> dict[str, int]:
+        """See C(Provider.retired): each has connections of its own, which cannot be counted by server."""
+        worker = self._socket.info().get("Pid", "0")
+        return {f"retired worker {pid}": 1 for pid in self._processes.retired(int(worker or 0), "haproxy")}
+
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
         """See C(Provider.plan)."""
         problem = self._problems.find()
@@ -128,6 +145,8 @@ class Haproxy(Provider):
         now = Running(self._files.text(), "", {}) if problem else self._running()
         ours = config.same_frontend(now.generation, config.generation(traffic))
         self._files.refuse_taken_listen(traffic, ours=ours)
+        if traffic.closure and traffic.closure.hold:
+            self._files.refuse_taken_entrance()
         actions: list[str] = []
         effective = structure.keep_live_addresses(traffic, now.addresses(live=True), actions)
         if effective.weights is not None and (shift or not now.states):
@@ -248,7 +267,7 @@ class Haproxy(Provider):
         counts = {self._name(key): rows[key].sessions + rows[key].queue for key in sorted(idle) if key in rows}
         sessions = {name: count for name, count in counts.items() if count}
         if idle and not sessions:
-            sessions = self._retired_workers()
+            sessions = self.retired()
         return Look(
             counters={service: _sum(some) for service, some in sums.items()},
             sessions=sessions,
@@ -345,11 +364,6 @@ class Haproxy(Provider):
             "check": row.check,
             "sessions": row.sessions,
         }
-
-    def _retired_workers(self) -> dict[str, int]:
-        """Workers of before a reload, each with connections of its own that cannot be counted by server."""
-        worker = self._socket.info().get("Pid", "0")
-        return {f"retired worker {pid}": 1 for pid in self._processes.retired(int(worker or 0), "haproxy")}
 
 
 def _sum(rows: t.Iterable[Row]) -> Counters:

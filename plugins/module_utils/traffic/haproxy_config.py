@@ -12,11 +12,14 @@ import hashlib
 import re
 import typing as t
 
-from .model import Route, Service, Traffic, Weights
+from .closure import OPEN_PATH_ANSWER, in_json
+from .model import Closure, Route, Service, Traffic, Weights
 from .structure import heading, unspecified
 
 SHARED_FILE = "00-slipway.cfg"
 UNROUTED = "slipway_unrouted"
+ENTRANCE_PORT = 1
+HOLD_PAUSE_MS = 100
 
 # What changes at run time: the address and weight of a server, and the name that its addresses give to the state file.
 _RUN_TIME = re.compile(r"(?<=    server )(\S+) \S+ weight \d+|^    server-state-file-name .*$", re.MULTILINE)
@@ -67,6 +70,7 @@ def platform_text(traffic: Traffic, weights: Weights, state_directory: str) -> s
         f"    set-var {variable(traffic.platform, traffic.environment)} str({generation(traffic)})",
         "",
         *_frontend(traffic),
+        *_held(traffic),
         *_backends(traffic, weights, state_directory),
     ]
     return "\n".join(lines) + "\n"
@@ -79,7 +83,7 @@ def variable(platform: str, environment: str) -> str:
 
 def generation(traffic: Traffic) -> str:
     """A digest of the frontend and one of the backends: what differs here needs a reload, the rest is done at run time."""
-    parts = ("\n".join(_frontend(traffic)), structure("\n".join(_backends(traffic, {}, ""))))
+    parts = ("\n".join([*_frontend(traffic), *_held(traffic)]), structure("\n".join(_backends(traffic, {}, ""))))
     return "-".join(hashlib.sha256(part.encode()).hexdigest()[:16] for part in parts)
 
 
@@ -109,17 +113,79 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def escaped(text: str) -> str:
+    """A text of several lines and any letters as one word: whatever is not plain stands there by its bytes."""
+    return "".join(
+        chr(byte) if 0x20 < byte < 0x7F and chr(byte) not in "\\\"'#$" else f"\\x{byte:02x}" for byte in text.encode()
+    )
+
+
 def _frontend(traffic: Traffic) -> list[str]:
     prefix = f"slipway_{traffic.platform}_{traffic.environment}"
+    begin = [f"frontend {prefix} from slipway", f"    bind {quoted(f'{traffic.bind}:{traffic.listen}')}"]
+    if traffic.closure:
+        return [*begin, *_closed(traffic, traffic.closure)]
+    if traffic.entrance:
+        begin.append(f"    bind {entrance(traffic.platform, traffic.environment)}:{ENTRANCE_PORT}")
     return [
-        f"frontend {prefix} from slipway",
-        f"    bind {quoted(f'{traffic.bind}:{traffic.listen}')}",
+        *begin,
         *[
             f"    use_backend {prefix}_{route.service}{_condition(route)}"
             for route in sorted(traffic.routes, key=_route_order)
         ],
         f"    default_backend {UNROUTED}",
     ]
+
+
+def _closed(traffic: Traffic, closure: Closure) -> t.Iterator[str]:
+    """What the frontend of a closed platform does with a request, the backends being out of its reach."""
+    for path in closure.paths:
+        answer = f"status 200 content-type text/plain string {escaped(OPEN_PATH_ANSWER)}"
+        yield f"    http-request return {answer} if {{ path -m str -- {quoted(path)} }}"
+    if closure.hold:
+        yield f"    default_backend {_held_name(traffic)}"
+        return
+    wants_json = "{ req.hdr(accept) -m sub application/json } !{ req.hdr(accept) -m sub text/html }"
+    yield f"    http-request return {_answer_503(closure, 'application/json', in_json(closure))} if {wants_json}"
+    yield f"    http-request return {_answer_503(closure, 'text/html; charset=utf-8', closure.page)}"
+
+
+def _held(traffic: Traffic) -> list[str]:
+    """Where requests wait for the platform to be opened: a server that nobody is until then, tried again and again.
+
+    The frontend of the process that opens the platform listens there (C(entrance)), so the process that holds the
+    requests, which is on its way out by then, hands them over to it.
+    """
+    if traffic.closure is None or not traffic.closure.hold:
+        return []
+    return [
+        "",
+        f"backend {_held_name(traffic)} from slipway",
+        # Also the pause between two tries of the same server.
+        f"    timeout connect {HOLD_PAUSE_MS}ms",
+        f"    retries {max(1, round(traffic.closure.hold * 1000 / HOLD_PAUSE_MS))}",
+        f"    http-error {_answer_503(traffic.closure, 'text/html; charset=utf-8', traffic.closure.page)}",
+        f"    server entrance {entrance(traffic.platform, traffic.environment)}:{ENTRANCE_PORT}",
+    ]
+
+
+def _answer_503(closure: Closure, kind: str, body: str) -> str:
+    headers = f"hdr Retry-After {closure.retry_after} hdr Cache-Control no-store"
+    return f"status 503 content-type {quoted(kind)} {headers} string {escaped(body)}"
+
+
+def _held_name(traffic: Traffic) -> str:
+    """Out of the way of the names of services."""
+    return f"slipway:held:{traffic.platform}:{traffic.environment}"
+
+
+def entrance(platform: str, environment: str) -> str:
+    """An address of loopback that is the platform's own, on a port that root alone may listen on, and nobody does.
+
+    A socket with a name would do as well, but HAProxy makes no pause between two tries of one on which nobody listens.
+    """
+    one, two, three = hashlib.sha256(f"{platform}/{environment}".encode()).digest()[:3]
+    return f"127.{1 + one % 254}.{two}.{1 + three % 254}"
 
 
 def _backends(traffic: Traffic, weights: Weights, state_directory: str) -> t.Iterator[str]:

@@ -111,6 +111,18 @@ class Files:
                     who = f"{listener.process.command} (process {listener.process.pid})"
                 raise listen_taken(traffic.bind, traffic.listen, f"{who} on {listener.address}:{listener.port}")
 
+    def refuse_taken_entrance(self) -> None:
+        """Refuse to hold requests where another program would get them.
+
+        :raises SlipwayError: C(listen_taken), naming who.
+        """
+        entrance = config.entrance(self._platform, self._environment)
+        for listener in self._processes.listeners(config.ENTRANCE_PORT):
+            process = listener.process
+            if overlaps(listener.address, entrance) and (process is None or process.command != "haproxy"):
+                who = f"{process.command} (process {process.pid})" if process else "an unknown process"
+                raise listen_taken(entrance, config.ENTRANCE_PORT, who)
+
     def _write_states(self, traffic: Traffic) -> None:
         self._system.make_directory(self.states)
         dump = self._socket.ask("show servers state", patience=1.0)

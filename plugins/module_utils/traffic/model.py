@@ -54,11 +54,32 @@ class Route(t.NamedTuple):
     host: str
 
 
+class Closure(t.NamedTuple):
+    """That a platform is closed for maintenance, and what its customers get meanwhile.
+
+    ``since`` is the wall clock of the machine. Requests for one of the ``paths`` are answered with 200 by the proxy
+    itself, so that outer balancers go on sending. With ``hold`` a request waits so many seconds for the platform to be
+    opened before it is answered with 503.
+    """
+
+    since: float
+    retry_after: int
+    page: str
+    paths: tuple[str, ...]
+    hold: float
+
+    def told(self) -> str:
+        """In words, what a customer gets."""
+        held = f"requests are held for {self.hold:g} s, then " if self.hold else ""
+        return f"{held}503 with Retry-After {self.retry_after}"
+
+
 class Traffic(t.NamedTuple):
     """Everything that is wanted of the proxy for one platform in one environment.
 
     ``unchecked`` are servers with traffic that the check of their service does not concern: until the traffic moves, the
-    new version's check must not take the old version down.
+    new version's check must not take the old version down. ``entrance`` lets requests in that were held while the
+    platform was closed.
     """
 
     platform: str
@@ -69,6 +90,8 @@ class Traffic(t.NamedTuple):
     services: tuple[Service, ...]
     weights: dict[str, int] | None
     unchecked: tuple[Key, ...] = ()
+    closure: Closure | None = None
+    entrance: bool = False
 
     def servers(self) -> t.Iterator[Server]:
         """All servers of all services."""
@@ -165,6 +188,14 @@ class Provider(abc.ABC):
     @abc.abstractmethod
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
         """Read back and compare; changes nothing. Without ``shift`` the weights of a known platform stay."""
+
+    @abc.abstractmethod
+    def in_force(self) -> Traffic | None:
+        """The structure that runs, read back, with whether it is closed; None when it is not known."""
+
+    @abc.abstractmethod
+    def retired(self) -> dict[str, int]:
+        """The workers of before a reload that still have requests."""
 
     @abc.abstractmethod
     def configure(self, plan: Plan) -> None:

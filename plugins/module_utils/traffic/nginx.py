@@ -20,6 +20,7 @@ from ..errors import SlipwayError
 from ..system import System
 from . import nginx_config as config
 from . import structure
+from .closure import cannot_hold, told
 from .model import Counters, Key, Look, Plan, Provider, Server, Traffic, Weights, side_of
 from .processes import Process, Processes, listen_taken, overlaps
 from .weights import kept_weights, live_side, shares, wanted_weights
@@ -102,12 +103,26 @@ class Nginx(Provider):
                 for key, line in sorted(lines.items())
             ],
             "live_side": live_side(weights),
+            "closed": told(structure.specification(self._text()), self._system.wall()),
         }
+
+    def in_force(self) -> Traffic | None:
+        """See C(Provider.in_force): what the file says, which a reload loads with whatever is done next."""
+        if self._master() is None:
+            raise self._not_running()
+        return structure.specification(self._text())
+
+    def retired(self) -> dict[str, int]:
+        """See C(Provider.retired)."""
+        alive = {process.pid for process in self._workers()}
+        return {f"retired worker {pid}": 1 for pid in sorted(self._retired & alive)}
 
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
         """See C(Provider.plan)."""
         if self._master() is None:
             raise self._not_running()
+        if traffic.closure and traffic.closure.hold:
+            raise cannot_hold(traffic.closure)
         self._refuse_taken_listen(traffic)
         lines = config.parse_servers(self._text())
         actions: list[str] = []
@@ -177,9 +192,7 @@ class Nginx(Provider):
             seen = counters.get(service, Counters(0, 0, {"5xx": 0}))
             total = seen.errors + errors
             counters[service] = Counters(seen.requests + requests, total, {"5xx": total})
-        alive = {process.pid for process in self._workers()}
-        sessions = {f"retired worker {pid}": 1 for pid in sorted(self._retired & alive)}
-        return Look(counters=counters, sessions=sessions, down={}, weights={})
+        return Look(counters=counters, sessions=self.retired(), down={}, weights={})
 
     # Steps --------------------------------------------------------------------------------------------------
 

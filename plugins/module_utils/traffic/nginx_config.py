@@ -13,8 +13,9 @@ import json
 import re
 import typing as t
 
-from .model import Key, Route, Server, Service, Traffic, Weights, side_of
-from .structure import heading
+from .closure import OPEN_PATH_ANSWER, in_json
+from .model import Closure, Key, Route, Server, Service, Traffic, Weights, side_of
+from .structure import LINE_BYTES, heading
 
 _GENERATION = "@generation@"
 _GENERATION_LINE = re.compile(r"^# slipway-generation: ([0-9a-f]{16})$", re.MULTILINE)
@@ -46,6 +47,7 @@ def platform_text(traffic: Traffic, weights: Weights, log: str) -> str:
         _side_map(traffic, name),
         f'log_format {name} escape=json \'{{"side":"${name}_side","service":"${name}_service","status":"$status"}}\';',
         *[_upstream(traffic, service, weights) for service in traffic.services],
+        *([_closed_maps(name)] if traffic.closure else []),
         _status_server(traffic),
         *[_server(traffic, host, name, log) for host in sorted({route.host for route in traffic.routes} | {""})],
     ]
@@ -115,6 +117,8 @@ server {{
 
 
 def _server(traffic: Traffic, host: str, name: str, log: str) -> str:
+    if traffic.closure:
+        return _closed_server(traffic, traffic.closure, host, name, log)
     routes = {route.path: route for route in traffic.routes if not route.host}
     routes.update({route.path: route for route in traffic.routes if route.host == host})
     lines = [
@@ -139,6 +143,54 @@ def _server(traffic: Traffic, host: str, name: str, log: str) -> str:
     if "/" not in routes:
         lines.append("    location / { return 404; }")
     return "\n".join([*lines, "}"])
+
+
+def _closed_maps(name: str) -> str:
+    """Who asks for JSON; and the dollar, which cannot be escaped in a text: C(geo) alone takes it for what it is."""
+    wants = ["    default 0;", "    '~text/html' 0;", "    '~application/json' 1;"]
+    lines = [f"map $http_accept ${name}_json {{", *wants, "}", f"geo ${name}_dollar {{", "    default '$';", "}"]
+    return "\n".join(lines)
+
+
+def _closed_server(traffic: Traffic, closure: Closure, host: str, name: str, log: str) -> str:
+    """What a closed platform answers. Texts come together in variables: no word may be longer than 4096 bytes."""
+    headers = f"add_header Retry-After {closure.retry_after} always; add_header Cache-Control no-store always;"
+    texts = {"page": closure.page, "programs": in_json(closure)}
+    lines = [
+        "server {",
+        f"    listen {traffic.bind}:{traffic.listen}{'' if host else ' default_server'};",
+        f"    server_name {host or '_'};",
+        f"    access_log {log} {name};",
+        f"    set ${name}_service '';",
+    ]
+    for kind, text in texts.items():
+        lines.append(f"    set ${name}_{kind} '';")
+        parts = _in_parts(text, f"${{{name}_dollar}}")
+        lines += [f"    set ${name}_{kind} '${{{name}_{kind}}}{part}';" for part in parts]
+    for path in closure.paths:
+        answer = f"default_type text/plain; return 200 '{OPEN_PATH_ANSWER}';"
+        lines.append(f"    location = '{_plain(path)}' {{ {answer} }}")
+    lines += [
+        "    location / {",
+        f"        if (${name}_json) {{ rewrite ^ /{name}_json last; }}",
+        f"        charset utf-8; default_type text/html; {headers} return 503 ${name}_page;",
+        "    }",
+        f"    location = /{name}_json {{",
+        f"        internal; default_type application/json; {headers} return 503 ${name}_programs;",
+        "    }",
+    ]
+    return "\n".join([*lines, "}"])
+
+
+def _in_parts(text: str, dollar: str) -> list[str]:
+    """A text as what can stand between single quotes, in parts that are short enough."""
+    parts = [""]
+    for letter in text:
+        told = dollar if letter == "$" else _plain(letter)
+        if len((parts[-1] + told).encode()) > LINE_BYTES:
+            parts.append("")
+        parts[-1] += told
+    return parts
 
 
 def _locations(traffic: Traffic, route: Route, name: str) -> list[str]:

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from ..errors import SlipwayError
+from .closure import read_closure
 from .model import Key, Service, Traffic, Weights
 from .options import build_traffic
 
@@ -59,7 +60,11 @@ def specification(text: str) -> Traffic | None:
     try:
         options = json.loads(body)
         unchecked = tuple((str(service), str(server)) for service, server in options["unchecked"])
-        return build_traffic(options)._replace(unchecked=unchecked)
+        return build_traffic(options)._replace(
+            unchecked=unchecked,
+            closure=read_closure(options["closure"]) if "closure" in options else None,
+            entrance="entrance" in options,
+        )
     except (SlipwayError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -131,6 +136,8 @@ def changes(in_force: Traffic | None, wanted: Traffic) -> list[str]:
     said = []
     if (in_force.bind, in_force.listen) != (wanted.bind, wanted.listen):
         said.append(f"listen on {wanted.bind}:{wanted.listen} instead of {in_force.bind}:{in_force.listen}")
+    if in_force.closure != wanted.closure:
+        said.append(f"closed for maintenance: {wanted.closure.told()}" if wanted.closure else "open again")
     before = {(route.host, route.path): route.service for route in in_force.routes}
     after = {(route.host, route.path): route.service for route in wanted.routes}
     for place in sorted({*before, *after}):
@@ -163,6 +170,9 @@ def _options(traffic: Traffic) -> dict[str, t.Any]:
         "routes": [route._asdict() for route in traffic.routes],
         "services": {service.name: _service(service) for service in traffic.services},
         "unchecked": traffic.unchecked,
+        # Only where there is something to say: else every file would differ from what an earlier version wrote.
+        **({"closure": traffic.closure._asdict()} if traffic.closure else {}),
+        **({"entrance": True} if traffic.entrance else {}),
     }
 
 

@@ -59,11 +59,17 @@ class SwitchError(SlipwayError):
 def configure(provider: Provider, traffic: Traffic, *, check: bool) -> dict[str, t.Any]:
     """Structure only: the weights of a platform that the proxy knows stay; a new one starts with those wanted."""
     with provider.lock():
-        plan = provider.plan(traffic, shift=False)
+        plan = provider.plan(still_closed(provider, traffic), shift=False)
         if not check:
             provider.configure(plan)
             provider.shift(plan)
     return outcome(plan)
+
+
+def still_closed(provider: Provider, traffic: Traffic) -> Traffic:
+    """What is wanted, closed for maintenance as it is now: only who opens a platform opens it."""
+    in_force = provider.in_force()
+    return traffic._replace(closure=in_force.closure if in_force else None)
 
 
 def switch(
@@ -83,9 +89,9 @@ def switch(
     :raises SlipwayError: anything else; traffic was not moved, or the read-back failed and it was moved back.
     """
     if check:
-        return outcome(provider.plan(traffic, shift=True))
+        return outcome(provider.plan(still_closed(provider, traffic), shift=True))
     with provider.lock():
-        plan = provider.plan(traffic, shift=True)
+        plan = provider.plan(still_closed(provider, traffic), shift=True)
         provider.configure(plan)
     provider.gate(plan, gate)
     baseline = provider.look(plan).counters
@@ -228,10 +234,13 @@ class Drainer:
 
     def see(self, look: Look, now: float) -> None:
         """Take one look into account; ``now`` is seconds since the shift."""
-        if not self.open:
-            return
-        self._remaining = look.sessions
-        self._empty_looks = 0 if look.sessions else self._empty_looks + 1
+        if self.open:
+            self.count(look.sessions, now)
+
+    def count(self, sessions: dict[str, int], now: float) -> None:
+        """The same, of sessions alone."""
+        self._remaining = sessions
+        self._empty_looks = 0 if sessions else self._empty_looks + 1
         if self._empty_looks >= EMPTY_LOOKS:
             self._seconds = now
             self.open = False

@@ -16,8 +16,10 @@ import typing as t
 
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import provider
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.maintenance import close, reopen
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Provider
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import Process, Processes
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import Drain, Watch, configure, switch
 
 from tests.integration_local.places import free_port
@@ -82,6 +84,16 @@ class Proxy(abc.ABC):
 
     def configure(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         return configure(self.provider(params["platform"], params["environment"]), build_traffic(params), check=False)
+
+    def close(self, *, drain: float = 5.0, check: bool = False, **closed: t.Any) -> dict[str, t.Any]:
+        return close(self.provider(), System(), closed, drain=Drain(drain), check=check)
+
+    def reopen(self, *, check: bool = False) -> dict[str, t.Any]:
+        return reopen(self.provider(), System(), check=check)
+
+    @abc.abstractmethod
+    def reload(self) -> None:
+        """As a person would, without a change."""
 
     @abc.abstractmethod
     def start(self) -> None:
@@ -250,3 +262,11 @@ class RealNginx(Proxy):
         until(
             lambda: (self.dir / "nginx.pid").exists() and bool((self.dir / "nginx.pid").read_text()), "nginx to start"
         )
+
+    def reload(self) -> None:
+        before = {one.pid for one in self._workers()}
+        os.kill(int((self.dir / "nginx.pid").read_text()), signal.SIGHUP)
+        until(lambda: not before & {one.pid for one in self._workers()}, "new workers")
+
+    def _workers(self) -> list[Process]:
+        return Processes().children(int((self.dir / "nginx.pid").read_text()))

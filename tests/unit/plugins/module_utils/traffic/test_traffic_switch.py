@@ -87,6 +87,12 @@ class Scripted(Provider):
         after = {BLUE: 0, GREEN: 100}
         return Plan(traffic, None, None, self.reshapes, self.before, after, "old", "new", (), (), ["an action"])
 
+    def in_force(self) -> Traffic | None:
+        return None
+
+    def retired(self) -> dict[str, int]:
+        return {}
+
     def configure(self, plan: Plan) -> None:
         assert self.locked
         self.done.append("configure")
