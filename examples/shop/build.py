@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 # Two releases of this shop went wrong; they are kept to show what Slipway does about it.
 BROKEN = {
     "1.2.0": "unhealthy",  # starts, then its health check answers 500
-    "1.3.0": "errors",  # its health check is fine, every other answer is 500
+    "1.2.1": "errors",  # its health check is fine, every other answer is 500
 }
 VARIANTS = ("ok", "unhealthy", "errors", "crash", "slow-start")
 SERVICES = ("backend", "frontend")  # the worker is the backend's image with another command

@@ -13,7 +13,8 @@ import yaml
 
 from tests.shop.images import SHOP
 
-VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "1.3.0")  # 1.2.0 fails its health check, 1.3.0 all but its health check
+VERSIONS = ("1.0.0", "1.1.0", "1.2.0", "1.2.1")  # 1.2.0 fails its health check, 1.2.1 all but its health check
+MIGRATED = ("1.3.0", "1.4.0")  # need the migrations of the shop; built where a test asks for them
 FAST: dict[str, t.Any] = {"slipway_watch": {"bake": 1}, "slipway_drain": {"deadline": 2}}
 # Requests a second of mixed traffic. 500 is more than two processors can answer at once: nothing fails, but much waits.
 RATE = int(os.environ.get("SLIPWAY_RATE") or (500 if os.environ.get("SLIPWAY_SOAK") else 250))

@@ -11,7 +11,7 @@ from . import check
 from .fleet import Fleet
 from .settings import services
 
-BROKEN = "1.3.0"
+BROKEN = "1.2.1"
 
 
 def test_smoke_tests_refuse_it_and_it_stays_refused(live: Fleet) -> None:

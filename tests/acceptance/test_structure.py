@@ -18,7 +18,7 @@ from .settings import services
 BOTH = [{"path": "/api", "service": "backend"}, {"path": "/", "service": "frontend"}]
 ALONE = [{"path": "/", "service": "backend"}]
 API = Profile(requests=(RequestSpec("api", path="/api/slow?ms=20"),), connections=4)
-BROKEN = "1.3.0"
+BROKEN = "1.2.1"
 
 pytestmark = pytest.mark.sample(2)
 

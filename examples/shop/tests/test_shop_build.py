@@ -51,7 +51,7 @@ def test_a_version_that_is_none_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "variant"),
-    [(["1.1.0"], "ok"), (["1.2.0"], "unhealthy"), (["1.3.0"], "errors"), (["1.2.0", "--variant", "crash"], "crash")],
+    [(["1.3.0"], "ok"), (["1.2.0"], "unhealthy"), (["1.2.1"], "errors"), (["1.2.0", "--variant", "crash"], "crash")],
 )
 def test_a_version_is_broken_as_the_table_says_unless_told_otherwise(arguments: list[str], variant: str) -> None:
     options = build.arguments(arguments)

@@ -26,7 +26,7 @@ KEEP_ALIVE = 300
 async def serve(settings: Settings) -> None:
     """Serve until told to stop, then finish what is in flight."""
     told = until_signal()
-    database = Database(settings.database_url)
+    database = Database(settings)
     connecting = asyncio.ensure_future(database.connect())
     api = Api(settings, database)
     app = api.application()

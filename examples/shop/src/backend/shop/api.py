@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from .config import Settings
-from .database import STATS, Database, UnavailableError
+from .database import Database, UnavailableError
 
 log = logging.getLogger("shop")
 
@@ -128,7 +128,7 @@ class Api:
         async with self.snapshot_lock:
             taken, counts = self.snapshot
             if fresh or time.monotonic() - taken > STATS_AGE:
-                counts = dict((await self.database.fetch(STATS))[0])
+                counts = dict((await self.database.fetch(self.database.queries.stats))[0])
                 self.snapshot = (time.monotonic(), counts)
             return counts
 

@@ -12,13 +12,15 @@ import typing as t
 
 import asyncpg
 
+from .config import Settings
+
 log = logging.getLogger("shop")
 
 BOOTSTRAP_LOCK = 5_107_700_110  # any number, the same in every version
 UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-# Enough for an example to start on an empty database. Real changes of a schema that lives belong into migrations,
-# which run once, before the new version starts; until then this must stay readable by every version.
+# Enough for an example to start on an empty database. Since 1.3.0 the tables come by migrations (see migrations/), which run
+# once, before the new version starts.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS products (
     id integer PRIMARY KEY, slug text NOT NULL UNIQUE, name text NOT NULL, about text NOT NULL,
@@ -52,9 +54,41 @@ SELECT (SELECT count(*) FROM orders) AS orders,
        (SELECT count(*) FROM done) AS jobs_done,
        (SELECT count(*) FROM jobs WHERE done_at IS NULL) AS jobs_open,
        (SELECT coalesce(sum(sold), 0)::bigint FROM products) AS units_sold,
-       (SELECT coalesce(sum(o.quantity), 0)::bigint FROM done d JOIN jobs j ON j.id = d.job_id
+       (SELECT coalesce(sum({units}), 0)::bigint FROM done d JOIN jobs j ON j.id = d.job_id
           JOIN orders o ON o.id = j.order_id) AS units_done
 """
+JOB = """
+SELECT j.id, o.product_id, {units} AS units FROM jobs j JOIN orders o ON o.id = j.order_id
+ WHERE j.done_at IS NULL ORDER BY j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+"""
+ORDER = """
+INSERT INTO orders (product_id, idempotency_key, taken_by, {columns}) VALUES ($1, $2, $3, {values})
+    ON CONFLICT (idempotency_key) DO NOTHING RETURNING id
+"""
+
+
+class Queries(t.NamedTuple):
+    """The queries in which the versions differ: a column was renamed, and each version must live beside its neighbours."""
+
+    stats: str
+    job: str
+    order: str
+
+
+def queries_of(settings: Settings) -> Queries:
+    """How this version calls the number of units in an order.
+
+    ``quantity`` before 1.3.0, ``units`` since 1.4.0. 1.3.0 writes both and believes either, so that it can stand beside
+    all others, and a rollback from 1.4.0 to it, or from it to an older one, loses nothing.
+    """
+    if settings.at_least("1.4"):
+        columns, units = ("units",), "o.units"
+    elif settings.at_least("1.3"):
+        columns, units = ("quantity", "units"), "coalesce(o.units, o.quantity)"
+    else:
+        columns, units = ("quantity",), "o.quantity"
+    order = ORDER.format(columns=", ".join(columns), values=", ".join("$4" for _column in columns))
+    return Queries(STATS.format(units=units), JOB.format(units=units), order)
 
 
 class UnavailableError(Exception):
@@ -73,19 +107,22 @@ def unavailable() -> t.Iterator[None]:
 class Database:
     """A pool of connections that is allowed to be absent: the program starts, and says so, without a database."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.queries = queries_of(settings)
         self.reason = "not connected yet"
         self.pool: asyncpg.Pool | None = None
 
     async def connect(self) -> None:
-        """Connect and make the tables, again and again until it works."""
+        """Connect and see that the tables are there, again and again until it works."""
         while self.pool is None:
             pool = None
             try:
-                pool = await asyncpg.create_pool(self.url, min_size=1, max_size=5, timeout=2, command_timeout=10)
+                pool = await asyncpg.create_pool(
+                    self.settings.database_url, min_size=1, max_size=5, timeout=2, command_timeout=10
+                )
                 async with pool.acquire() as connection:
-                    await bootstrap(connection)
+                    await prepare(connection, self.settings)
                 self.pool = pool
             except UNREACHABLE as error:
                 if pool is not None:
@@ -109,11 +146,7 @@ class Database:
             async with self.connected().acquire() as connection, connection.transaction():
                 if not await connection.fetchval("SELECT EXISTS (SELECT FROM products WHERE id = $1)", product):
                     return None
-                order = await connection.fetchval(
-                    "INSERT INTO orders (product_id, quantity, idempotency_key, taken_by) VALUES ($1, $2, $3, $4)"
-                    " ON CONFLICT (idempotency_key) DO NOTHING RETURNING id",
-                    product, quantity, key, version,
-                )  # fmt: skip
+                order = await connection.fetchval(self.queries.order, product, key, version, quantity)
                 if order is None:
                     return await connection.fetchval("SELECT id FROM orders WHERE idempotency_key = $1", key), False
                 await connection.execute("INSERT INTO jobs (order_id) VALUES ($1)", order)
@@ -134,6 +167,14 @@ class Database:
                 self.pool.terminate()
 
 
+async def prepare(connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, settings: Settings) -> None:
+    """See that the tables are there: versions before 1.3.0 make them, later ones say what a migration has not brought."""
+    if settings.at_least("1.3"):
+        await connection.execute("SELECT units FROM orders LIMIT 0")
+    else:
+        await bootstrap(connection)
+
+
 async def bootstrap(connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy) -> None:
     """Make the tables if they are missing; of several programs that start at once, one does it and the others wait."""
     # CREATE INDEX IF NOT EXISTS locks its table even when the index exists, so look before touching anything.
@@ -144,27 +185,25 @@ async def bootstrap(connection: asyncpg.Connection | asyncpg.pool.PoolConnection
         await connection.execute(SCHEMA)
 
 
-async def do_one_job(connection: asyncpg.Connection, version: str, worker: str, seconds: float) -> bool:
+async def do_one_job(connection: asyncpg.Connection, settings: Settings) -> bool:
     """Take the oldest free job and do it, in one transaction; whatever interrupts us, the job is free again.
 
     :returns: whether there was one.
     """
     async with connection.transaction():
-        job = await connection.fetchrow(
-            "SELECT j.id, o.product_id, o.quantity FROM jobs j JOIN orders o ON o.id = j.order_id"
-            " WHERE j.done_at IS NULL ORDER BY j.id LIMIT 1 FOR UPDATE OF j SKIP LOCKED"
-        )
+        job = await connection.fetchrow(queries_of(settings).job)
         if job is None:
             return False
-        await asyncio.sleep(seconds)  # packing the parcel
+        await asyncio.sleep(settings.job_seconds)  # packing the parcel
         # `done` is unique per job: a job done twice is an error here, and `units_sold` would show it as well.
         await connection.execute(
-            "INSERT INTO done (job_id, done_by, worker) VALUES ($1, $2, $3)", job["id"], version, worker
+            "INSERT INTO done (job_id, done_by, worker) VALUES ($1, $2, $3)",
+            job["id"],
+            settings.version,
+            settings.name,
         )
         await connection.execute("UPDATE jobs SET done_at = now() WHERE id = $1", job["id"])
-        await connection.execute(
-            "UPDATE products SET sold = sold + $1 WHERE id = $2", job["quantity"], job["product_id"]
-        )
+        await connection.execute("UPDATE products SET sold = sold + $1 WHERE id = $2", job["units"], job["product_id"])
         return True
 
 

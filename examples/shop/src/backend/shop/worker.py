@@ -12,7 +12,7 @@ import logging
 import asyncpg
 
 from .config import Settings
-from .database import UNREACHABLE, bootstrap, do_one_job, reason
+from .database import UNREACHABLE, do_one_job, prepare, reason
 from .process import pause, start, until_signal
 
 log = logging.getLogger("shop")
@@ -34,9 +34,9 @@ async def work(settings: Settings) -> None:
             await pause(told, RETRY)
             continue
         try:
-            await bootstrap(connection)
+            await prepare(connection, settings)
             while not told.is_set():
-                if await do_one_job(connection, settings.version, settings.name, settings.job_seconds):
+                if await do_one_job(connection, settings):
                     done += 1
                 else:
                     await pause(told, IDLE)
