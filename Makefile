@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 RUN := .venv-test/bin
 # Every lab that a target here makes.
-LABS := lab acceptance bench molecule-1 molecule-2 molecule-3 molecule-4
+LABS := lab acceptance bench molecule-1 molecule-2 molecule-3 molecule-4 molecule-5 molecule-6
 ANY = $(firstword $(wildcard .venv-run/bin .venv-test/bin))
 export PYTHONPATH := $(CURDIR)/.cache/collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
@@ -34,8 +34,10 @@ unit: environment ## Unit tests (seconds)
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
 	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zabbix-server-pgsql zstd age
 	@tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 pg@8.16.3
+	@tools/bootstrap.sh npm-files @backstage/plugin-catalog-backend@4.0.5
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
 	@tools/bootstrap.sh maven flyway
+	@tools/bootstrap.sh maven changelogs
 	@tools/bootstrap.sh venv migration-tools requirements/migration-tools.txt
 	@$(RUN)/python -m tests.lab engine
 	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab

@@ -1,0 +1,2 @@
+-- slipway: phase=contract
+ALTER TABLE goods DROP COLUMN name;
