@@ -7,6 +7,7 @@
 #   tools/bootstrap.sh venv NAME FILE…      .venv-NAME from pinned requirements, and the collection's path
 #   tools/bootstrap.sh packages NAME…       distribution packages; none of their services is started
 #   tools/bootstrap.sh npm PACKAGE@VERSION… all tools of Node.js, in .cache/tools/node_modules
+#   tools/bootstrap.sh npm-files PACKAGE@VERSION…  the files of packages and nothing that these need, in .cache/tools/packages
 #   tools/bootstrap.sh go PACKAGE@VERSION   a tool written in Go, in .cache/tools/bin
 #   tools/bootstrap.sh maven NAME           the jars that requirements/NAME.txt pins, in .cache/tools/NAME
 #   tools/bootstrap.sh python VERSION…      prints the first of these Pythons that is here, or fails
@@ -132,6 +133,21 @@ make_npm() {
   note_tool npm "$*"
 }
 
+# For packages whose files are wanted, not the program: it would bring hundreds of others.
+make_npm_files() {
+  local directory=.cache/tools/packages package
+  have_tool packages "$*" && return
+  install_commands node nodejs npm npm
+  rm -rf "$directory"
+  for package in "$@"; do
+    mkdir -p "$directory/${package%@*}"
+    quietly "Fetching the files of $package" npm pack --pack-destination "$directory" "$package"
+    tar -xzf "$directory"/*.tgz -C "$directory/${package%@*}" --strip-components=1
+    rm "$directory"/*.tgz
+  done
+  note_tool packages "$*"
+}
+
 make_go() {
   local name
   name=$(basename "${1%@*}")
@@ -144,6 +160,7 @@ make_go() {
 # One project of no code, so that all jars come in one run; what they depend on comes only if it is pinned too.
 make_maven() {
   local name=$1 list=requirements/$1.txt directory=.cache/tools/$1 stamp project artifact sum group version
+  local alone='<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>'
   stamp=$(sha256sum "$list")
   have_tool "$name" "$stamp" && return
   install_commands java default-jre-headless mvn maven
@@ -152,7 +169,7 @@ make_maven() {
   project='<project><modelVersion>4.0.0</modelVersion><groupId>x</groupId><artifactId>x</artifactId><version>1</version><dependencies>'
   while read -r artifact sum; do
     IFS=: read -r group artifact version <<<"$artifact"
-    project+="<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
+    project+="<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version>$alone</dependency>"
     printf '%s  %s\n' "$sum" "$directory/$artifact-$version.jar" >>"$directory/sums"
   done < <(grep -v '^#' "$list")
   printf '%s</dependencies></project>' "$project" >"$directory/pom.xml"
@@ -171,10 +188,11 @@ install_commands() {
 
 case ${1:-} in
   npm) shift && make_npm "$@" ;;
+  npm-files) shift && make_npm_files "$@" ;;
   go) shift && make_go "$@" ;;
   maven) shift && make_maven "$@" ;;
   venv) shift && make_venv "$@" ;;
   packages) shift && install_packages "$@" ;;
   python) shift && find_python "$@" ;;
-  *) sed -n '6,13s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '6,14s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

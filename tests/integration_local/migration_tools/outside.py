@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A project whose migrations another tool applies, on a real PostgreSQL."""
+"""A project whose migrations another tool applies, on a real PostgreSQL or MariaDB."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import subprocess
 import typing as t
 
@@ -21,7 +22,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.stages import argum
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import perform
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
-from tests.integration_local.backup.conftest import BIN, PASSWORD, Server
+from tests.integration_local.backup.conftest import BIN, PASSWORD
 
 ROOT = pathlib.Path(__file__).parents[3]
 PYTHON = str(ROOT / ".venv-migration-tools/bin/python")
@@ -41,19 +42,26 @@ _numbers = itertools.count(1)
 class Project:
     """A database, a directory, and the options of the module."""
 
-    def __init__(self, server: Server, directory: pathlib.Path, tool: str, **project: t.Any) -> None:
+    engine = "postgresql"
+    present = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+
+    def __init__(self, server: t.Any, directory: pathlib.Path, tool: str, **project: t.Any) -> None:
         self.server, self.directory, self.tool = server, directory, tool
         directory.mkdir(exist_ok=True, parents=True)
         self.database = f"o{next(_numbers)}_{os.getpid()}"
-        server.execute("postgres", f"CREATE DATABASE {self.database}")
+        self._create()
         self.project: dict[str, t.Any] = {"directory": str(directory), **project}
         self.url = server.url(self.database)
+
+    def _create(self) -> None:
+        self.server.execute("postgres", f"CREATE DATABASE {self.database}")
 
     def options(self, **given: t.Any) -> dict[str, t.Any]:
         """As the module has them, every default filled in."""
         usual = {name: option.get("default") for name, option in arguments.MIGRATION_RUNNER.options.items()}
         url = base64.b64encode(self.url.encode()).decode()
-        return {**usual, "tool": self.tool, "url": url, "project": self.project, "retry": 30, "lint": "off", **given}
+        own = {"tool": self.tool, "engine": self.engine, "url": url, "project": self.project}
+        return {**usual, **own, "retry": 30, "lint": "off", **given}
 
     def run(self, state: str = "latest", *, check: bool = False, **given: t.Any) -> dict[str, t.Any]:
         """What the module returns; it has to end well."""
@@ -77,12 +85,11 @@ class Project:
         """Behind the tool's back."""
         with contextlib.closing(self.server.connect(self.database)) as link, link.cursor() as cursor:
             cursor.execute(question)
-            return t.cast("list[tuple[t.Any, ...]]", cursor.fetchall()) if cursor.description else []
+            return [*cursor.fetchall()] if cursor.description else []
 
     def tables(self) -> set[str]:
         """All but those of histories."""
-        found = self.ask("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        return {name for (name,) in found} - set(HISTORIES)
+        return {name for (name,) in self.ask(self.present) if name.lower() not in HISTORIES}
 
     def empty(self) -> bool:
         """Whether there is nothing at all in it, of no history either."""
@@ -115,6 +122,25 @@ class Project:
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text(text)
         return path
+
+
+class MariaDBProject(Project):
+    """The same on MariaDB."""
+
+    engine = "mariadb"
+    present = "SHOW TABLES"
+
+    def _create(self) -> None:
+        self.server.execute(None, f"CREATE DATABASE {self.database} CHARACTER SET utf8mb4")
+
+    def empty(self) -> bool:
+        return self.ask(self.present) == []
+
+    def schema(self, database: str = "") -> list[str]:
+        dump = ["mariadb-dump", "--no-defaults", f"--socket={self.server.socket}", "--user=root", "--no-data"]
+        words = [*dump, "--skip-comments", database or self.database]
+        text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        return re.sub(r" AUTO_INCREMENT=\d+", "", text).splitlines()
 
 
 def states(told: dict[str, t.Any]) -> dict[str, str]:
