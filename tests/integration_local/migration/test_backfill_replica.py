@@ -75,6 +75,7 @@ def test_a_replica_that_replays_nothing_is_waited_for_until_it_does(
 
     monkeypatch.setattr(System, "monotonic", lambda self: usual(self) + ahead[0])
     monkeypatch.setattr(System, "sleep", passes)
+    expect_followed(project)  # a replica that has not come yet is waited for by nobody
     replica.execute("postgres", "SELECT pg_wal_replay_pause()")
     runner = project.runner()
     runner.say = counts
