@@ -38,15 +38,17 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in left_out]
 
 
-def leave_files(config: pytest.Config, items: list[pytest.Item], always: str) -> None:
+def leave_files(config: pytest.Config, items: list[pytest.Item], percent: int, *always: str) -> None:
     """Leave a share of the files where not all is wanted (``make test``): whole ones, whose tests may build on each other.
 
-    :param always: the file that is never left out.
+    :param percent: of the files that are drawn.
+    :param always: files that are never left out.
     """
     if SOAK or SHARE >= 100 or any(".py" in argument for argument in config.args):
         return
-    files = sorted({item.path.name for item in items} - {always})
-    chosen = {always, *random.Random(f"{SEED} files").sample(files, min(few(len(files)), len(files)))}
+    files = sorted({item.path.name for item in items} - {*always})
+    drawn_ones = random.Random(f"{SEED} files").sample(files, math.ceil(len(files) * percent / 100))
+    chosen = {*always, *drawn_ones}
     config.hook.pytest_deselected(items=[item for item in items if item.path.name not in chosen])
     items[:] = [item for item in items if item.path.name in chosen]
 

@@ -47,6 +47,7 @@ def use_memory(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    sampling.leave_files(config, items, 50)
     sampling.leave_a_sample(config, items)
 
 
