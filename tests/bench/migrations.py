@@ -84,13 +84,13 @@ def as_a_task(server: Cluster, directory: Path) -> t.Iterator[Row]:
     state.mkdir(0o755)
     name = database(server)
     options = {"url": server.url(name), "locations": [str(ours.place)], "root": str(state)}
+    ping, runner = "ansible.builtin.ping", "slipway.deploy.migration_runner"
     plays = {}
-    for module, given in (("ansible.builtin.ping", {}), ("slipway.deploy.migration_runner", options)):
+    for module, given in ((ping, {}), (runner, options)):
         plays[module] = directory / f"{module}.yml"
         plays[module].write_text(
             json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [{module: given}]}])
         )
-    ping, runner = plays
     playbook = Path(sys.executable).with_name("ansible-playbook")
     for pipelining, how in (("1", "with pipelining"), ("0", "without pipelining, which Ansible has by default")):
         given = {**os.environ, "ANSIBLE_PIPELINING": pipelining}

@@ -143,8 +143,8 @@ class SnapshotKeeper:
         backup = known.named(wanted)
         name = backup.manifest.id
         path = os.path.join(self._engine.scratch_dir, self._storage.name_of(name))
-        with self._prover.tried(backup, there[name], path, role) as where:
-            yield Copied(backup, where)
+        with contextlib.ExitStack() as until:
+            yield Copied(backup, until.enter_context(self._prover.tried(backup, there[name], path, role)))
 
     def absent(self, wanted: str, pinned: t.Collection[str], *, check: bool = False) -> Outcome:
         """One snapshot less, or what is known of one that is gone.

@@ -41,7 +41,7 @@ def main() -> None:
         told = {"error": described(error, order["tool"])}
     with answer:
         json.dump(told, answer)
-    sys.exit(1 if "error" in told else 0)
+    raise SystemExit(1 if "error" in told else 0)
 
 
 def described(error: BaseException, tool: str) -> Answer:

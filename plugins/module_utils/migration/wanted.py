@@ -40,8 +40,8 @@ def _expect_filled(found: list[Migration], status: Status) -> None:
             )
 
 
-def _below(one: Migration, other: Migration) -> bool:
-    return bool(one.version and other.version) and Version(one.version) < Version(other.version)
+def _below(lower: Migration, upper: Migration) -> bool:
+    return bool(lower.version and upper.version) and Version(lower.version) < Version(upper.version)
 
 
 def _undoing(order: Order, status: Status) -> list[Migration]:

@@ -355,7 +355,7 @@ MIGRATION_RUNNER = Arguments(
                 "env_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
                 "network": {"type": "str"},
                 "mounts": {"type": "list", "elements": "path", "default": []},
-                "keywords": {"type": "dict", "default": {}},
+                "keywords": {"type": "dict", "default": {}, "no_log": False},
             },
         },
         "secrets": {"type": "str", "default": "", "no_log": True},

@@ -64,7 +64,8 @@ def attempted(
     :raises SlipwayError: C(contract), C(unsafe_lock), and why the tool cannot be used.
     """
     params = placed(migrations, files.directory) if files else migrations
-    with _place(params, copy, system) as place:
+    with contextlib.ExitStack() as until:
+        place = until.enter_context(_place(params, copy, system))
         tool = factory.tool(led(params, copy, place), url_of(copy), system, place=place)
         gate = Gate(params["lint"] or (WARN if order.phase == "all" else REFUSE), params["lint_squawk"], system)
         found = gate.look(tool, order)

@@ -151,7 +151,7 @@ def test_another_session_on_the_copy_is_not_blamed_on_the_migrations(site: Site)
     watch._login = Login(site.url)
     with contextlib.closing(site.server.connect(site.database)) as old:
         old.autocommit = False
-        with old.cursor() as cursor, watch:
+        with watch, old.cursor() as cursor:
             cursor.execute("LOCK TABLE item IN SHARE MODE")  # which the last look sees
         old.rollback()
     assert watch.measures().locks == []

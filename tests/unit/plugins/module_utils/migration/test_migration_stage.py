@@ -55,7 +55,7 @@ class Stage:
         return result
 
     def notes(self, number):
-        return [note for note in self.machine.read().journal.find(f"r{number}").notes]
+        return list(self.machine.read().journal.find(f"r{number}").notes)
 
     def columns(self):
         link = sqlite3.connect(self.database)

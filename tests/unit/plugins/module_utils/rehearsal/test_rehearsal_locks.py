@@ -62,7 +62,7 @@ def test_no_lock_is_ever_told_longer_than_it_was_held() -> None:
     for seed in range(200):
         chance = random.Random(seed)
         taken, given = sorted((chance.uniform(1, 9), chance.uniform(1, 9)))
-        moments = sorted({0.0, 10.0, *(chance.uniform(0, 10) for _ in range(chance.randint(2, 60)))})
+        moments = sorted({0.0, 10.0, *(chance.uniform(0, 10) for _number in range(chance.randint(2, 60)))})
         ledger = Ledger()
         for now in moments:
             ledger.look(now, [Held("1", "item", ALL)] if taken <= now < given else [])
