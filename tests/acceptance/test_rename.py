@@ -21,6 +21,7 @@ from .test_traffic import CUSTOMERS, Record, nothing_lost
 
 EXPAND = ["V1__shop.sql", "V2__orders_units.sql", "V3__fill_units.sql"]
 CONTRACT = ["V4__units_checked.sql", "V5__units_validated.sql", "V6__units_alone.sql"]
+DATABASE = "renamed"  # one of its own: no version of the other tests could use it afterwards
 WAIVED = ("-e", '{"slipway_waive_backup": "the lab has nothing to lose"}')
 
 
@@ -31,8 +32,11 @@ def test_a_column_gets_another_name_and_no_order_is_lost_or_wrong(
     build(MIGRATED)
     push(registry, MIGRATED)
     fleet = make_fleet()
+    ask(fleet, "postgres", f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    url = fleet.lab.setup_database("lb1", DATABASE)
+    fleet.write_variables(slipway_secrets={"DATABASE_URL": url})
     check.succeeded(fleet.deploy("1.1.0"))
-    database = {"engine": "postgresql", "url": fleet.facts["vault_database_url"]}
+    database = {"engine": "postgresql", "url": url}
     migrations = {"tool": "sql", "path": "migrations", "host": "lb1"}
     fleet.write_variables(slipway_database=database, slipway_migrations=migrations)
     baseline(fleet)
@@ -79,7 +83,7 @@ def baseline(fleet: Fleet) -> None:
     play = fleet.site.directory / "baseline.yml"
     play.write_text(
         "- hosts: lb1\n  gather_facts: false\n  tasks:\n    - slipway.deploy.migration_runner:\n"
-        '        url: "{{ vault_database_url }}"\n        locations: [/var/empty]\n        state: baselined\n        target: "1"\n'
+        '        url: "{{ slipway_secrets.DATABASE_URL }}"\n        locations: [/var/empty]\n        state: baselined\n        target: "1"\n'
     )
     fleet.lab.exec("lb1", ["mkdir", "-p", "/var/empty"])
     check.succeeded(fleet.play("baseline.yml"))
@@ -92,5 +96,10 @@ def kept_equal(fleet: Fleet) -> bool:
 
 def sql(fleet: Fleet, statement: str) -> str:
     """What a statement answers in the shop's database."""
+    return ask(fleet, DATABASE, statement)
+
+
+def ask(fleet: Fleet, database: str, statement: str) -> str:
+    """What it answers in a database of lb1."""
     become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    return fleet.lab.exec("lb1", [*become, "psql", "-XAtc", statement, "shop"]).stdout.strip()
+    return fleet.lab.exec("lb1", [*become, "psql", "-XAtc", statement, database]).stdout.strip()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sqlite3
 import subprocess
@@ -346,9 +347,10 @@ import sys
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_runner
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
-from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import checked
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-params = checked({"engine": "sqlite", "locations": [sys.argv[2]], "lint_squawk": ""}, MIGRATION_RUNNER)
+given = {"engine": "sqlite", "locations": [sys.argv[2]], "lint_squawk": ""}
+params = ArgumentSpecValidator(MIGRATION_RUNNER.options).validate(given).validated_parameters
 found = migration_runner.run(params, sys.argv[1], System(), False)
 print(found["changed"], *sorted(name.partition(".module_utils.")[2] for name in sys.modules))
 """
@@ -356,8 +358,10 @@ print(found["changed"], *sorted(name.partition(".module_utils.")[2] for name in 
 
 def test_what_finds_nothing_pending_imports_nothing_to_apply_with(project: Project) -> None:
     words = [sys.executable, "-c", LOOKING, str(project.path), str(project.files)]
+    root = os.path.abspath(source.__file__).partition(f"{os.sep}ansible_collections{os.sep}")[0]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([root, *sys.path])}
     for changed in ("True", "False"):
-        said, *imported = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+        said, *imported = subprocess.run(words, capture_output=True, text=True, check=True, env=env).stdout.split()
         assert said == changed
         needless = set(imported) & set(NEEDLESS)
         assert needless == (set(NEEDLESS) - {"state.machine"} if changed == "True" else set())

@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import base64
+import io
 import sqlite3
+import zipfile
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_runner
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
-from ansible_collections.slipway.deploy.plugins.plugin_utils.site_files import packed
 
 NAMES = {"platform": "shop", "environment": "test"}
 FIRST = {"V1__item.sql": "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);\n"}
@@ -32,11 +33,11 @@ class Stage:
         self.released = 0
 
     def files(self, scripts):
-        directory = self.path / f"site{self.released}"
-        directory.mkdir(exist_ok=True)
-        for name, text in scripts.items():
-            (directory / name).write_text(text)
-        return packed(str(directory), "migrations/")
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            for name, text in scripts.items():
+                archive.writestr(name, text)
+        return {"name": "migrations/", "content": base64.b64encode(stream.getvalue()).decode()}
 
     def run(self, scripts, *, check=False, alone=False, **changes):
         self.released += 1
