@@ -83,7 +83,8 @@ def baseline(fleet: Fleet) -> None:
     play = fleet.site.directory / "baseline.yml"
     play.write_text(
         "- hosts: lb1\n  gather_facts: false\n  tasks:\n    - slipway.deploy.migration_runner:\n"
-        '        url: "{{ slipway_secrets.DATABASE_URL }}"\n        locations: [/var/empty]\n        state: baselined\n        target: "1"\n'
+        '        url: "{{ slipway_secrets.DATABASE_URL }}"\n'
+        '        locations: [/var/empty]\n        state: baselined\n        target: "1"\n'
     )
     fleet.lab.exec("lb1", ["mkdir", "-p", "/var/empty"])
     check.succeeded(fleet.play("baseline.yml"))
