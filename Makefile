@@ -33,7 +33,7 @@ unit: environment ## Unit tests (seconds)
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
 	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zabbix-server-pgsql zstd age
-	@tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 pg@8.16.3
+	@tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 mysql2@3.24.6 pg@8.16.3
 	@tools/bootstrap.sh npm-files @backstage/plugin-catalog-backend@4.0.5
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
 	@tools/bootstrap.sh maven flyway

@@ -43,6 +43,10 @@ COLUMNS = (
 )
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 FAILED = re.compile(r"[Mm]igration failed for changeset ([^\n]+?::[^\n]+?::[^\s:]+):")
+# What its log says of a changeset that it leaves as it is and tries again the next time: onFail="CONTINUE", failOnError="false".
+PASSED = re.compile(
+    r"(?:Continuing past: (.+?::.+?::.+?) despite precondition failure|Changeset (.+?::.+?::.+?) failed, but failOnError)"
+)
 
 Line = dict[str, str]
 
@@ -55,6 +59,7 @@ class Liquibase(Outside):
     def __init__(self, setup: Setup, table: str = "") -> None:
         super().__init__(setup)
         self._table = table
+        self._passed: set[str] = set()
 
     def _read(self, target: str, run: Run) -> Status:
         known = [_known(line) for line in self._once("", lambda: self._offline(run, [], "update-sql"))[1]]
@@ -77,11 +82,22 @@ class Liquibase(Outside):
 
     def _carry_out(self, order: Order, before: Status, wanted: t.Sequence[Migration], run: Run) -> t.Mapping[str, int]:
         words = self._words(order, before, wanted)
+        if order.state == "undone":
+            self._show(
+                order, before, wanted, run
+            )  # by itself it would undo others until it comes to one without a rollback
         if words:
             if self._locked():
                 self._liquibase(run, "release-locks")
-            self._liquibase(run, *words)
+            self._passed = self._liquibase(run, *words)
+            if self._passed:
+                self.say(f"{self.name} has passed over {', '.join(sorted(self._passed))}")
         return {}
+
+    def _expect_applied(self, order: Order, after: Status) -> None:
+        """What it passed over, as the changelog lets it, stays pending."""
+        rest = tuple(one for one in after.migrations if one.version not in self._passed)
+        super()._expect_applied(order, after._replace(migrations=rest))
 
     def _show(self, order: Order, status: Status, wanted: t.Sequence[Migration], run: Run) -> str:
         command, *rest = self._words(order, status, wanted)
@@ -124,15 +140,21 @@ class Liquibase(Outside):
 
     # The program --------------------------------------------------------------------------------------------
 
-    def _liquibase(self, run: Run, *words: str) -> None:
+    def _liquibase(self, run: Run, *words: str) -> set[str]:
+        """Let it work; what it passed over."""
         setup = self._setup
         began = session(setup.address, setup.database.settings)
-        env = {
-            "LIQUIBASE_COMMAND_URL": setup.address.jdbc(**({"options": began} if began else {})),
-            "LIQUIBASE_COMMAND_USERNAME": setup.address.user,
-            "LIQUIBASE_COMMAND_PASSWORD": setup.address.password,
-        }
-        self._run_it(run, env, *words)
+        with tempfile.TemporaryDirectory(prefix="slipway-") as place:
+            log = os.path.join(place, "log")
+            env = {
+                "LIQUIBASE_COMMAND_URL": setup.address.jdbc(**({"options": began} if began else {})),
+                "LIQUIBASE_COMMAND_USERNAME": setup.address.user,
+                "LIQUIBASE_COMMAND_PASSWORD": setup.address.password,
+                "LIQUIBASE_LOG_FILE": log,
+                "LIQUIBASE_LOG_LEVEL": "INFO",
+            }
+            self._run_it(run, env, *words, mine=[place])
+            return _passed_over(log)
 
     def _offline(self, run: Run, lines: list[Line], *words: str) -> tuple[str, list[Line]]:
         """SQL, and the history as it would be then."""
@@ -166,10 +188,17 @@ class Liquibase(Outside):
         raise failed(where, _words_of(ended.said) or f"exit status {ended.rc}", script=found[1] if found else "")
 
 
+def _passed_over(log: str) -> set[str]:
+    if not os.path.exists(log):
+        return set()
+    with open(log, encoding="utf-8", errors="replace") as stream:
+        return {name for line in stream for found in PASSED.finditer(line) for name in found.groups() if name}
+
+
 def _words_of(said: str) -> str:
-    """Without what it says of itself: from its error on."""
-    index = said.find("ERROR:")
-    return said[index:] if index >= 0 else said
+    """Without what it says of itself: from its error on, and not where its log was."""
+    index = max(said.find("ERROR:"), 0)
+    return said[index:].partition("\nLogs saved to")[0].rstrip()
 
 
 def _position(migrations: t.Sequence[Migration], target: str) -> int:

@@ -15,7 +15,6 @@ import pytest
 from tests.integration_local.backup.conftest import Server, free_port
 from tests.integration_local.mysql.conftest import Server as MariaDBServer
 
-
 Running = t.TypeVar("Running", Server, MariaDBServer)
 
 

@@ -14,8 +14,9 @@ import typing as t
 import pytest
 
 from tests.integration_local.backup.conftest import PASSWORD, Server
+from tests.integration_local.mysql.conftest import Server as MariaDBServer
 
-from .outside import PYTHON, Project, states
+from .outside import PYTHON, MariaDBProject, Project, states
 
 ENV = """
 import sys
@@ -44,6 +45,11 @@ def downgrade():
 '''
 
 
+def write_revision(project: Project, name: str, down: t.Any, sql: str, undo: str) -> pathlib.Path:
+    text = REVISION.format(doc=f"make {name}", name=name, down=down, sql=sql, undo=undo)
+    return project.write(f"scripts/versions/{name}.py", text)
+
+
 class Alembic(Project):
     """Revisions a, b, c, each with a table of its own."""
 
@@ -56,9 +62,7 @@ class Alembic(Project):
         self.revision("c", "b")
 
     def revision(self, name: str, down: t.Any, sql: str = "", undo: str = "") -> pathlib.Path:
-        sql, undo = sql or f"CREATE TABLE {name} ()", undo or f"DROP TABLE {name}"
-        text = REVISION.format(doc=f"make {name}", name=name, down=down, sql=sql, undo=undo)
-        return self.write(f"scripts/versions/{name}.py", text)
+        return write_revision(self, name, down, sql or f"CREATE TABLE {name} ()", undo or f"DROP TABLE {name}")
 
 
 rest = pytest.mark.sample(1)  # the first one always runs
@@ -220,6 +224,31 @@ def test_eight_at_once(project: Alembic) -> None:
     for run in runs:
         run.join()
     assert sorted(one["version"] for each in told for one in each["applied"]) == ["a", "b", "c"]
+
+
+@rest
+def test_on_mariadb(tool_mariadb: MariaDBServer, tmp_path: pathlib.Path) -> None:
+    """Where each statement stands alone; with a password that PyMySQL can encode."""
+    project, word = MariaDBProject(tool_mariadb, tmp_path, "alembic", program=[PYTHON]), "p@ss: w%rd'#;"
+    tool_mariadb.execute(None, f'CREATE USER alembic IDENTIFIED BY "{word}"', "GRANT ALL ON *.* TO alembic")
+    project.url = tool_mariadb.url(project.database, "alembic", word)
+    project.write("alembic.ini", "[alembic]\nscript_location = %(here)s/scripts\n")
+    project.write("scripts/env.py", ENV)
+    write_revision(project, "a", None, "CREATE TABLE a (id int)", "DROP TABLE a")
+    write_revision(project, "b", "a", "ALTER TABLE a ADD COLUMN b int", "ALTER TABLE a DROP COLUMN b")
+    shown = project.run(check=True)
+    assert "ADD COLUMN b" in shown["sql"] and shown["changed"] and project.empty()
+    assert [one["version"] for one in project.run()["applied"]] == ["a", "b"]
+    schema = project.schema()
+    assert not project.run()["changed"]
+    assert [one["version"] for one in project.run("undone")["applied"]] == ["b"]
+    path = write_revision(project, "b", "a", "ALTER TABLE a ADD COLUMN b int, ADD COLUMN id int", "")
+    error = project.refused()
+    assert error["cause"] == "migration_failed" and "Duplicate column" in error["actual"]
+    assert error["evidence"]["script"] == str(path)
+    write_revision(project, "b", "a", "ALTER TABLE a ADD COLUMN b int", "")
+    assert [one["version"] for one in project.run()["applied"]] == ["b"]
+    assert project.schema() == schema and project.tables() == {"a"}
 
 
 @rest

@@ -87,6 +87,20 @@ def test_a_statement_that_is_refused(project: Liquibase) -> None:
     assert [one["version"] for one in error["evidence"]["applied"]] == [A]
 
 
+def test_what_its_conditions_pass_over_is_no_failure(project: Liquibase) -> None:
+    """One of them counts as applied, and the other is tried again each time; so Liquibase has it."""
+    check = "--precondition-sql-check expectedResult:1 SELECT count(*) FROM pg_tables WHERE tablename = 'old'\n"
+    marked = f"--changeset ann:marked\n--preconditions onFail:MARK_RAN\n{check}DROP TABLE old;\n"
+    later = f"--changeset ann:later\n--preconditions onFail:CONTINUE\n{check}ALTER TABLE old ADD COLUMN price int;\n"
+    mark, late = "changelog.sql::marked::ann", "changelog.sql::later::ann"
+    project.write("changelog.sql", ITEM + later + NAMES + marked)
+    told = project.run()
+    assert [one["version"] for one in told["applied"]] == [A, B, C, mark] and states(told)[late] == "pending"
+    assert not project.run()["changed"]
+    project.ask("CREATE TABLE old (id int)")
+    assert [one["version"] for one in project.run()["applied"]] == [late]
+
+
 def test_a_baseline(project: Liquibase) -> None:
     project.ask("CREATE TABLE item (id int, name text, price int); CREATE VIEW names AS SELECT name FROM item")
     assert states(project.run("baselined")) == {A: "success", B: "success", C: "success"}

@@ -15,6 +15,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.migration import mo
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.address import Address, address, session
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.child import TAIL, Child
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import Settings
+from ansible_collections.slipway.deploy.plugins.module_utils.migration.liquibase import PASSED
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.model import Migration, Status
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.outside import changes, compared, notes_of
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.python_child import notes
@@ -87,6 +88,23 @@ def test_what_was_done_is_the_difference_of_two_histories() -> None:
     assert [done.version for done in changes(status(one, two), status(), {})] == ["b", "a"]  # the last one first
     assert [done.version for done in changes(status(one), status(again), {})] == ["a"]
     assert changes(status(one), status(one), {}) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("ChangeSet db/a.xml::1::ann ran successfully in 8ms", []),
+        (
+            "Continuing past: db/a.xml::2::bob smith despite precondition failure due to onFail='CONTINUE': ",
+            ["db/a.xml::2::bob smith"],
+        ),
+        ("Marking ChangeSet: \"a.xml::3::ann\" as ran despite precondition failure due to onFail='MARK_RAN': ", []),
+        ("Changeset a.xml::4 b::ann failed, but failOnError was false.  Error: Column", ["a.xml::4 b::ann"]),
+    ],
+)
+def test_what_liquibase_says_it_has_passed_over(line: str, expected: list[str]) -> None:
+    log = f"[2026-11-28 23:06:04] INFO [liquibase.changelog] {line}"
+    assert [name for found in PASSED.finditer(log) for name in found.groups() if name] == expected
 
 
 @pytest.mark.parametrize(
