@@ -11,11 +11,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import (
-    DATABASE_BACKUP,
-    MIGRATION_RUNNER,
-    Arguments,
-)
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP, Arguments
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.rehearsal_arguments import MIGRATION_REHEARSAL
 from ansible_collections.slipway.deploy.plugins.plugin_utils import backup_options, migration_options
 from ansible_collections.slipway.deploy.plugins.plugin_utils.handed_secrets import encode_secrets, site_secrets

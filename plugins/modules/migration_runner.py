@@ -553,7 +553,7 @@ error:
 """
 
 from ansible_collections.slipway.deploy.plugins.module_utils.module import run_module
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import perform
 
 

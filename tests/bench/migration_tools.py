@@ -15,7 +15,7 @@ import typing as t
 import urllib.parse
 from pathlib import Path
 
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import checked
 
 from tests.integration_local.backup.conftest import BIN, PASSWORD

@@ -84,7 +84,7 @@ class Image(Place):
 def image_of(params: Params, url: str, system: System, *, plan: bool) -> Image:
     """Where the tool is, for C(run_in: container).
 
-    :param params: by C(arguments.MIGRATION_RUNNER).
+    :param params: by C(migration_arguments.MIGRATION_RUNNER).
     :param plan: nothing is pulled.
     :raises SlipwayError: C(bad_input), C(secret_missing), C(invalid).
     """

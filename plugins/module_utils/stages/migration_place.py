@@ -22,7 +22,7 @@ def opened(
 ) -> t.Iterator[Tool]:
     """The tool, and afterwards nothing that it was run in; what has failed is named and kept.
 
-    :param params: by C(arguments.MIGRATION_RUNNER), with every default filled in.
+    :param params: by C(migration_arguments.MIGRATION_RUNNER), with every default filled in.
     :param plan: no image is pulled.
     :raises SlipwayError: as RV(factory.tool) and RV(image_of); C(image_missing) where an image would be pulled.
     """

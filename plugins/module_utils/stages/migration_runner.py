@@ -37,7 +37,7 @@ Params = dict[str, t.Any]
 def perform(params: Params, check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
-    :param params: by C(arguments.MIGRATION_RUNNER), with every default filled in.
+    :param params: by C(migration_arguments.MIGRATION_RUNNER), with every default filled in.
     """
     url, files = "", None
     with contextlib.ExitStack() as stack:

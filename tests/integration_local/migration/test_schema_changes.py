@@ -20,7 +20,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import perform
 
 from tests.integration_local.backup.conftest import BIN, Server

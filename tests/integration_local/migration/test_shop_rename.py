@@ -19,7 +19,7 @@ import typing as t
 
 import psycopg2
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import perform
 
 from tests.integration_local.backup.conftest import BIN, Server

@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.slipway.deploy.plugins.module_utils.migration import factory
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import Fence
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.tool import Tool
-from ansible_collections.slipway.deploy.plugins.module_utils.stages import arguments
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_arguments
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import perform
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
@@ -58,7 +58,7 @@ class Project:
 
     def options(self, **given: t.Any) -> dict[str, t.Any]:
         """As the module has them, every default filled in."""
-        usual = {name: option.get("default") for name, option in arguments.MIGRATION_RUNNER.options.items()}
+        usual = {name: option.get("default") for name, option in migration_arguments.MIGRATION_RUNNER.options.items()}
         url = base64.b64encode(self.url.encode()).decode()
         own = {"tool": self.tool, "engine": self.engine, "url": url, "project": self.project}
         return {**usual, **own, "retry": 30, "lint": "off", **given}

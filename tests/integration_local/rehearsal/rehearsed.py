@@ -18,7 +18,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.stages import (
     migration_rehearsal,
     migration_runner,
 )
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP, MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.rehearsal_arguments import MIGRATION_REHEARSAL
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import checked
 

@@ -12,7 +12,8 @@ import sys
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER, RELEASE_STATE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.plugin_utils import host_engine
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, answer, checked, expands
 from hypothesis import given

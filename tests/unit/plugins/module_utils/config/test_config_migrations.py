@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.config.schema_migrations import TOOLS
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.config.sites import (
     config,
     inventory,

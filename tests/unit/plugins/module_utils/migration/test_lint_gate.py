@@ -18,7 +18,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.migration.lint.apar
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.lint.check import lint
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.model import Migration
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.tool import Sources, Text
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import perform
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine

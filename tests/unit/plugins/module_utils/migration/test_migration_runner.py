@@ -345,7 +345,7 @@ NEEDLESS = ("migration.split", "migration.split_sqlite", "migration.execution", 
 LOOKING = """
 import sys
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_runner
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 

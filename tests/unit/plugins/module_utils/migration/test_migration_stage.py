@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_runner
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import MIGRATION_RUNNER
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 

