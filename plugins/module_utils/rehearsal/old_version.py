@@ -34,13 +34,17 @@ HINT = "Name a machine that has the live version as verify_host."
 LINES, WIDTH = 5, 300  # of a log
 UNKNOWN = "deadbeef" * 4  # what a secret looks like that nobody knows
 
+Probe = t.Callable[[t.Sequence[Check]], t.Sequence[Verdict]]
+MakeProbe = t.Callable[[t.Iterable[str], System], Probe]  # of secrets that must not show in any verdict
 
-def witness(copy: Copy, old: t.Mapping[str, t.Any], system: System) -> Witness:
+
+def witness(copy: Copy, old: t.Mapping[str, t.Any], system: System, probing: MakeProbe) -> Witness:
     """What tells about the old version.
 
     :param old: C(services) by name, as the live release's target has them for this machine; C(platform), C(environment), C(side)
         and, if known, C(release) and C(root); C(secrets), all by their values; C(database_secrets), those of them that lead to the
         database, empty for all that look so; C(env), what is different here.
+    :param probing: makes what puts its checks, in the words of the container engine.
     """
     if not old.get("services"):
         return Nobody(f"nothing of the live version runs on this machine. {HINT}")
@@ -48,14 +52,16 @@ def witness(copy: Copy, old: t.Mapping[str, t.Any], system: System) -> Witness:
         return Nobody(f"the copy is a file, and how the program finds a file of {copy.engine} nobody here knows")
     if os.geteuid():
         return Nobody("only root may enter the network of a container; set become: true")
-    return OldVersion(copy, old, system, Engine())
+    return OldVersion(copy, old, system, Engine(), probing)
 
 
 class OldVersion(Witness):
     """See RV(Witness)."""
 
-    def __init__(self, copy: Copy, old: t.Mapping[str, t.Any], system: System, engine: Engine) -> None:
-        self._copy, self._old, self._system, self._engine = copy, old, system, engine
+    def __init__(
+        self, copy: Copy, old: t.Mapping[str, t.Any], system: System, engine: Engine, probing: MakeProbe
+    ) -> None:
+        self._copy, self._old, self._system, self._engine, self._probing = copy, old, system, engine, probing
         self._tried: list[Tried] = []
         self._left = contextlib.ExitStack()
 
@@ -69,7 +75,8 @@ class OldVersion(Witness):
             given = stand_ins.filled(self._old.get("env") or {}, self._copy, place.port)
             order = _order(self._old, self._copy, place, given)
             hidden = [str(value) for value in (self._old.get("secrets") or {}).values()]
-            tried = [_tried(place, order, service, given, hidden) for service in order.services]
+            probe = self._probing(hidden, self._system)
+            tried = [_tried(place, order, service, given, probe=probe, hidden=hidden) for service in order.services]
             self._tried = [one for one in tried if one.concerned]
         except SlipwayError as error:
             return [_unable("", error)]
@@ -99,6 +106,7 @@ class Tried:
     """One service.
 
     :param image: it runs from; empty where this machine has none of the live release.
+    :param probe: puts its checks.
     :param hidden: what no finding may show.
     :param concerned: whether it is led to the copy at all.
     """
@@ -111,12 +119,13 @@ class Tried:
         secrets: t.Mapping[str, str],
         *,
         image: str,
+        probe: Probe,
         hidden: t.Sequence[str],
         concerned: bool,
     ) -> None:
         self._place, self._wanted = place, wanted
         self._environment, self._secrets = environment, secrets
-        self._image, self._hidden = image, hidden
+        self._image, self._probe, self._hidden = image, probe, hidden
         self.concerned = concerned
         self._stand = self._another(OLD)
         self._trusted: list[int] = []  # numbers of the checks that it passed before the migrations
@@ -206,11 +215,6 @@ class Tried:
         name = self._checks(once=True)[number].target["name"]
         return "health check" if number == 0 else str(name)
 
-    def _probe(self, checks: t.Sequence[Check]) -> t.Sequence[Verdict]:
-        from ..stages.container_deploy import prober
-
-        return t.cast("t.Sequence[Verdict]", prober(self._hidden, self._place.system)(checks))
-
     def _answer(self, verdict: Verdict) -> str:
         """What came instead, and the program's last words."""
         body = str(verdict.evidence.get("body") or "").strip()
@@ -241,14 +245,23 @@ def _order(old: t.Mapping[str, t.Any], copy: Copy, place: Place, given: t.Mappin
     )
 
 
-def _tried(place: Place, order: Order, service: Service, given: t.Mapping[str, str], hidden: t.Sequence[str]) -> Tried:
+def _tried(
+    place: Place,
+    order: Order,
+    service: Service,
+    given: t.Mapping[str, str],
+    *,
+    probe: Probe,
+    hidden: t.Sequence[str],
+) -> Tried:
     image = _image(place, order, service)
     wanted = wanted_containers(order, service, image, [])[0]
     environment = {**wanted.environment, **{name: text for name, text in given.items() if name not in order.secrets}}
     secrets = {name: order.secrets[name] for name in service.secrets}
     leads = any(stand_ins.leads(value, place.port) for value in (*environment.values(), *secrets.values()))
     chosen = set(given) & {*service.env, *service.secrets, *service.env_secrets}
-    return Tried(place, wanted, environment, secrets, image=image, hidden=hidden, concerned=leads or bool(chosen))
+    concerned = leads or bool(chosen)
+    return Tried(place, wanted, environment, secrets, image=image, probe=probe, hidden=hidden, concerned=concerned)
 
 
 def _image(place: Place, order: Order, service: Service) -> str:

@@ -13,7 +13,8 @@ import socket
 import struct
 import typing as t
 
-CLONE_NEWNET = 0x40000000  # linux/sched.h
+from .namespace import CLONE_NEWNET
+
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1  # linux/sockios.h, linux/if.h
 IFREQ = "16sh22x"  # struct ifreq (netdevice(7))
 

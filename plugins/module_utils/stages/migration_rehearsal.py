@@ -26,6 +26,7 @@ from ..rehearsal.witness import Nobody, Witness
 from ..state.machine import Machine, ReleaseToken
 from ..system import System
 from .database_backup import described, keeper_of
+from .migration_runner import named
 from .rehearsed_tool import attempted
 from .site_files import Files, unpacked
 
@@ -105,7 +106,7 @@ def run(given: Given, system: System, check: bool) -> dict[str, t.Any]:
         return rehearsed(given, system, check) if params["here"] else idle()
     release = params["release"]
     machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
-    with machine.stage(ReleaseToken.parse(release), release["stage"], release["deadline"]) as step:
+    with machine.stage(ReleaseToken.parse(release), release["stage"], release["deadline"]) as step, named(given.files):
         if not params["here"]:
             return idle()
         try:
@@ -203,9 +204,10 @@ def witness_of(given: Given, copy: Copy, system: System) -> Witness:
     if not old or not old.get("services"):
         return Nobody("no version is live on this machine" if old else "nobody asked about it")
     from ..rehearsal.old_version import witness
+    from .container_deploy import prober
 
     known = {name: params[name] for name in ("platform", "environment", "root")}
-    return witness(copy, {**known, **old, "secrets": given.secrets}, system)
+    return witness(copy, {**known, **old, "secrets": given.secrets}, system, prober)
 
 
 def noted(told: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -27,6 +27,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.database.copied imp
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal import stand
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import witness
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.witness import BROKEN, UNABLE
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.container_deploy import prober
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 from tests.integration_local import tool_images
@@ -99,9 +100,10 @@ KILLED = """
 import json, sys
 from ansible_collections.slipway.deploy.plugins.module_utils.database.copied import Copy
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import witness
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.container_deploy import prober
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 copy, old = json.loads(sys.argv[1])
-with witness(Copy(*copy), old, System()) as one:
+with witness(Copy(*copy), old, System(), prober) as one:
     print(one.warm(), flush=True)
     sys.stdin.read()
 """
@@ -198,7 +200,7 @@ def containers(old: dict[str, t.Any]) -> list[t.Any]:
 def test_what_a_migration_breaks_is_found_on_the_connections_that_it_breaks(
     copy: Copy, old: dict[str, t.Any], statement: str, broken: set[tuple[str, str]]
 ) -> None:
-    with witness(copy, old, System()) as one:
+    with witness(copy, old, System(), prober) as one:
         assert one.warm() == []
         change(copy, statement)
         found = one.judge()
@@ -214,7 +216,7 @@ def test_it_reaches_the_copy_and_nothing_else_and_knows_no_secret_of_production(
     copy: Copy, old: dict[str, t.Any]
 ) -> None:
     machine = [address for address in ("172.17.0.1", socket.gethostbyname(socket.gethostname())) if address]
-    with witness(copy, old, System()) as one, socket.socket() as listener:
+    with witness(copy, old, System(), prober) as one, socket.socket() as listener:
         listener.bind(("", free_port()))
         listener.listen()
         assert one.warm() == []
@@ -251,7 +253,7 @@ def test_what_a_killed_run_leaves_is_gone_after_the_next_one(copy: Copy, old: di
     assert list(pathlib.Path(old["root"]).rglob("KEY")) != []
 
     old["services"]["web"]["image"] = "slipway-test-gone:1"
-    with witness(copy, old, System()) as one:
+    with witness(copy, old, System(), prober) as one:
         assert [item.kind for item in one.warm()] == [UNABLE]
 
     assert containers(old) == []

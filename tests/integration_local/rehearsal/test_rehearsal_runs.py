@@ -76,7 +76,7 @@ def stage(site: Site, **given: t.Any) -> tuple[dict[str, t.Any], list[t.Any]]:
     machine = Machine(System(), root=str(site.directory / "root"), platform="shop", environment="test")
     token = ReleaseToken("r1", 1, HOLDER)
     machine.grant(token, duration=60)
-    release = {"id": "r1", "token": 1, "holder": HOLDER, "deadline": 600}
+    release = {"id": "r1", "token": 1, "holder": HOLDER, "stage": "rehearse", "deadline": 600}
     result = site.rehearse(platform="shop", environment="test", release=release, **given)
     return result, [note for one in machine.read().journal.releases for note in one.notes]
 

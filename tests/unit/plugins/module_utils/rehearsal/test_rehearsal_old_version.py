@@ -24,7 +24,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.container.verify im
 from ansible_collections.slipway.deploy.plugins.module_utils.database.copied import Copy
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal import old_version, stand
-from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import OldVersion, Tried, witness
+from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import OldVersion, witness
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.witness import BROKEN, UNABLE
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.container.fakes import (
     FakeEngine,
@@ -95,7 +95,7 @@ class Machine:
         return {**about, "services": {"web": self.web()}, "secrets": secrets, **more}
 
     def witness(self, **more: t.Any) -> OldVersion:
-        return OldVersion(COPY, self.old(**more), self.system, t.cast(t.Any, self.engine))
+        return OldVersion(COPY, self.old(**more), self.system, t.cast(t.Any, self.engine), lambda *_: self.probe)
 
     def tried(self, **more: t.Any) -> tuple[list[t.Any], list[t.Any]]:
         with self.witness(**more) as old:
@@ -117,7 +117,6 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(stand, "relayed", relayed)
     monkeypatch.setattr(stand, "inside", lambda _namespace, work: work())
     monkeypatch.setattr(stand, "_sleep", lambda _system: ({}, {"entrypoint": ["/bin/sleep"]}))
-    monkeypatch.setattr(Tried, "_probe", lambda _self, checks: made.probe(checks))
     monkeypatch.setattr(os, "chown", lambda *_words: None)
     return made
 
@@ -362,7 +361,7 @@ def test_only_what_says_how_a_program_runs_is_taken_over(tmp_path):
 def test_where_it_cannot_be_tried_it_says_so(monkeypatch, copy, old, root, words):
     monkeypatch.setattr(old_version.os, "geteuid", lambda: 0 if root else 1000)
 
-    with witness(copy, old, FakeSystem(Fuse())) as nobody:
+    with witness(copy, old, FakeSystem(Fuse()), lambda *_: list) as nobody:
         found = nobody.warm()
         assert [one.kind for one in found] == [UNABLE]
         assert words in found[0].answered
