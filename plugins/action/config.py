@@ -11,6 +11,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.config.findings import ConfigError
+from ansible_collections.slipway.deploy.plugins.module_utils.config.migrations import asked_of
 from ansible_collections.slipway.deploy.plugins.module_utils.config.validate import validate
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_site
 
@@ -51,6 +52,8 @@ class ActionModule(ActionBase):
                 display.error(error.message, wrap_text=False)
             result.update(failed=True, changed=False, msg=error.message, problems=problems)
             return result
+        if config["migrations"]:
+            config["migrations"]["options"].update(asked_of(args["goal"], config))
         config["site_dir"] = os.path.abspath(config["site_dir"] or os.curdir)
         for note in config["notes"]:
             display.display(note)

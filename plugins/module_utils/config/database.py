@@ -40,40 +40,60 @@ def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]
     _check_run_in(backup, findings)
     if backup.get("store") is not None or not backup.get("physical") or backup.get("method") == "logical":
         _check_store(backup.get("store"), findings)
-    default = next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
-    backup["host"] = str(backup.get("host") or default)
+    backup["host"] = str(backup.get("host") or default_host(groups))
     backup["verify_host"] = str(backup.get("verify_host") or backup["host"])
     _check_verify_host(backup, findings)
     named = {backup[name]: name for name in ("verify_host", "host") if backup[name]}
-    return [machine for machine, name in named.items() if _is_known(name, machine, groups, findings)]
+    return [
+        machine
+        for machine, name in named.items()
+        if is_known(f"slipway_database.backup.{name}", machine, groups, findings)
+    ]
 
 
 def database_secrets(database: Database) -> dict[str, str]:
     """The database's URL and the password in it, by the name under which messages speak of them."""
-    url = (database or {}).get("url")
-    if not url or database is None or database.get("engine") == "sqlite":  # a path is no secret
+    if not database or database.get("engine") == "sqlite":  # a path is no secret
         return {}
-    password = _PASSWORD.search(url)
-    return {"slipway_database.url": url, **({"in slipway_database.url": password["password"]} if password else {})}
+    return url_secrets("slipway_database.url", database.get("url"))
 
 
 def masked_database(database: Database) -> Database:
     """The database as everybody may read it."""
     if not database:
         return None
-    url = database["url"]
     if database.get("engine") == "sqlite":
         return database
-    return {**database, "url": mask(url, []) if "://" in url else MASK}
+    return {**database, "url": masked_url(database["url"])}
 
 
-def _is_known(name: str, machine: str, groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> bool:
+def url_secrets(path: str, url: str | None) -> dict[str, str]:
+    """A connection string and the password in it, by the name under which messages speak of them."""
+    password = _PASSWORD.search(url) if url else None
+    return {**({path: url} if url else {}), **({f"in {path}": password["password"]} if password else {})}
+
+
+def masked_url(url: str) -> str:
+    """A connection string as everybody may read it."""
+    return mask(url, []) if "://" in url else MASK
+
+
+def default_host(groups: t.Mapping[str, t.Sequence[str]]) -> str:
+    """The machine that works with the database where nobody says which; empty where there is none."""
+    return next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
+
+
+def is_known(path: str, machine: str, groups: t.Mapping[str, t.Sequence[str]], findings: Findings) -> bool:
+    """Whether it is one of the platform; else that is a problem of an option.
+
+    :param path: of the option that names it.
+    """
     machines = list(dict.fromkeys(machine for group in GROUPS for machine in groups.get(group, ())))
     if machine in machines:
         return True
     guess = closest(machine, machines)
     findings.problem(
-        f"slipway_database.backup.{name}",
+        path,
         f"no machine of the platform{f', did you mean {guess}?' if guess else ''}",
         found=machine,
         wanted=f"one of {', '.join(machines) or 'none'}",

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
-from ..masking import MASK, mask
+from .database import default_host, is_known, masked_url, url_secrets
 from .findings import Findings
-from .schema import APP_GROUP, DATABASE_GROUP, GROUPS
 from .suggest import closest
 
 FILES = ("sql", "flyway")  # tools whose migrations are files that a directory says all of
@@ -19,8 +17,6 @@ _PASSED = (
     *("tool", "path", "lint", "lock_wait", "lock_timeout", "retry", "statement_timeout", "timeout"),
     *("schema", "table", "placeholders", "out_of_order", "encoding"),
 )
-_PASSWORD = re.compile(r"://[^/\s:@]*:(?P<password>[^\s/]+)@")
-
 Migrations = t.Optional[dict[str, t.Any]]
 Part = t.Optional[t.Mapping[str, t.Any]]
 
@@ -35,7 +31,7 @@ def complete_migrations(
     """Find the machine that migrates, and the service whose image does, and put them in as C(host) and C(service); and as
     C(options) what all of it is in the words of migration_runner.
 
-    :return: that machine; nothing where there are no migrations.
+    :return: that machine, where it is not the one that takes the backups; nothing where there are no migrations.
     """
     if not migrations:
         return []
@@ -49,42 +45,39 @@ def complete_migrations(
     _check_command(migrations, findings)
     _complete_service(migrations, services, findings)
     backup = (database or {}).get("backup") or {}
-    default = next((groups[name][0] for name in (DATABASE_GROUP, APP_GROUP) if groups.get(name)), "")
-    migrations["host"] = host = str(migrations.get("host") or backup.get("host") or default)
+    migrations["host"] = host = str(migrations.get("host") or backup.get("host") or default_host(groups))
     migrations["options"] = _options(migrations, str((database or {}).get("engine")), services)
-    machines = list(dict.fromkeys(machine for group in GROUPS for machine in groups.get(group, ())))
-    if host in machines:
-        return [host]
-    if host and host != backup.get("host"):  # that one is complained of already
-        guess = closest(host, machines)
-        findings.problem(
-            "slipway_migrations.host",
-            f"no machine of the platform{f', did you mean {guess}?' if guess else ''}",
-            found=host,
-            wanted=f"one of {', '.join(machines) or 'none'}",
-            remedy=f"Name a machine of {', '.join(GROUPS[:-1])} or {GROUPS[-1]}.",
-        )
-    return []
+    if not host or host == backup.get("host"):  # which is looked at, and one of the platform's, already
+        return []
+    return [host] if is_known("slipway_migrations.host", host, groups, findings) else []
 
 
 def migration_secrets(migrations: Migrations) -> dict[str, str]:
     """The connection string of its own and the password in it, by the name under which messages speak of them."""
-    url = (migrations or {}).get("admin_url")
-    if not url:
-        return {}
-    found = _PASSWORD.search(url)
-    return {
-        "slipway_migrations.admin_url": url,
-        **({"in slipway_migrations.admin_url": found["password"]} if found else {}),
-    }
+    return url_secrets("slipway_migrations.admin_url", (migrations or {}).get("admin_url"))
 
 
 def masked_migrations(migrations: Migrations) -> Migrations:
     """The migrations as everybody may read them."""
     if not migrations or "admin_url" not in migrations:
         return migrations or None
-    url = migrations["admin_url"]
-    return {**migrations, "admin_url": mask(url, []) if "://" in url else MASK}
+    return {**migrations, "admin_url": masked_url(migrations["admin_url"])}
+
+
+def asked_of(goal: str, config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What a run asks of migration_runner: the playbooks contract and migrate what they are told, every release to expand.
+
+    :param config: of the platform, validated.
+    """
+    proven = bool((config["database"] or {}).get("backup"))
+    waive = "" if proven else config["waive_backup"] or ""  # else the stage backup writes it down
+    asked = {"state": "latest", "phase": "contract" if goal == "contract" else "expand"}
+    if goal == "migrate" and config["migrate_undo"]:
+        asked = {"state": "undone", "phase": "all", "target": config["migrate_to"] or ""}
+    elif goal == "migrate":
+        state = "target" if config["migrate_to"] else "latest"
+        asked = {"state": state, "phase": config["migrate_phase"], "target": config["migrate_to"] or ""}
+    return {**asked, "proven": proven, "waive": waive}
 
 
 def container_of(service: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

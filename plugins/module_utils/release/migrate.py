@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ..config.migrations import asked_of
 from .fleet import Fleet, Read
+from .foreseen import Words, in_the_way
 from .target import Live, Target, from_config
+
+MIGRATES = Words("it could not be locked", "", "migrates", "the migrations")
 
 
 class Migrating(t.NamedTuple):
@@ -75,19 +79,7 @@ def _in_the_way(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, foresee
             "slipway_version: missing, and with run_in: container the migrations are those of an image. Say of which version:"
             f" -e slipway_version={live.version or 'VERSION'}."
         ]
-    host, away = config["migrations"]["host"], fleet.unreadable()
-    problems = [
-        f"{machine}: cannot be read ({reason}), so it could not be locked. Bring it back; or leave it out with"
-        " -e slipway_break_glass=true."
-        for machine, reason in sorted(away.items())
-        if machine != host and not config["break_glass"]
-    ]
-    if host in away:
-        problems.append(f"{host}: cannot be read ({away[host]}), and it is the machine that migrates. Bring it back.")
-    elif foreseen is None or not (foreseen.get("stage") or {}).get("ok"):
-        said = (foreseen or {}).get("stage") or {}
-        problems.append(f"{host}: {said.get('message') or 'the migrations could not be looked at'}")
-    return problems
+    return in_the_way(fleet, config["migrations"]["host"], foreseen, MIGRATES, break_glass=config["break_glass"])
 
 
 def _who_needs(contracting: t.Mapping[str, str], let_go: t.Sequence[str], fleet: Fleet, live: Live) -> list[str]:
@@ -120,18 +112,8 @@ def _target(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) 
     target = from_config({**config, "version": goal, "identity": ""}, live)
     target["machines"] = sorted(fleet.readable())
     target["proxies"] = [machine for machine in target["proxies"] if machine in target["machines"]]
-    target["migrations"]["options"].update(run_options(goal, config))
+    target["migrations"]["options"].update(asked_of(goal, config))
     if config["migrate_undo"]:
         target["rehearse"] = None
     target["migrations"]["options"]["compatible"] = fleet.migrated()
     return target
-
-
-def run_options(goal: str, config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What is asked of migration_runner."""
-    if goal == "contract":
-        return {"state": "latest", "phase": "contract"}
-    if config["migrate_undo"]:
-        return {"state": "undone", "phase": "all", "target": config["migrate_to"] or ""}
-    state = "target" if config["migrate_to"] else "latest"
-    return {"state": state, "phase": config["migrate_phase"], "target": config["migrate_to"] or ""}

@@ -11,10 +11,18 @@ import typing as t
 from ..errors import SlipwayError
 from . import maintenance
 from .fleet import Fleet, Read
+from .foreseen import Words, in_the_way
 from .migrate import compatible_with, migrating
 from .preflight import problems_of
 from .recover import CLOSE, RESUME, UNDO, Interrupted, interrupted
 from .target import OTHER, Live, Target, from_config, from_kept
+
+RESTORES = Words(
+    "its services cannot be stopped",
+    "its connections to the database end all the same",
+    "restores",
+    "the backup",
+)
 
 
 class Plan(t.NamedTuple):
@@ -106,18 +114,7 @@ def _chosen(config: t.Mapping[str, t.Any], fleet: Fleet, foreseen: Read | None) 
     backup = (config["database"] or {}).get("backup")
     if not backup:
         raise refused("restore", ["slipway_database.backup: missing, so it is not known where the backups are kept."])
-    host, away = backup["host"], fleet.unreadable()
-    problems = [
-        f"{machine}: cannot be read ({reason}), so its services cannot be stopped. Bring it back; or leave it out"
-        " with -e slipway_break_glass=true, its connections to the database end all the same."
-        for machine, reason in sorted(away.items())
-        if machine != host and not config["break_glass"]
-    ]
-    if host in away:
-        problems.append(f"{host}: cannot be read ({away[host]}), and it is the machine that restores. Bring it back.")
-    elif foreseen is None or not (foreseen.get("stage") or {}).get("ok"):
-        said = (foreseen or {}).get("stage") or {}
-        problems.append(f"{host}: {said.get('message') or 'the backup could not be looked at'}")
+    problems = in_the_way(fleet, backup["host"], foreseen, RESTORES, break_glass=config["break_glass"])
     if problems or foreseen is None:
         raise refused("restore", problems)
     point = (foreseen.get("restore_point") or {}).get("name")  # that of a release that leant on binary logs

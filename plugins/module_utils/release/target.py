@@ -10,6 +10,7 @@ from __future__ import annotations
 import typing as t
 
 from ..config.identity import release_identity
+from ..config.migrations import asked_of
 from .rehearsal import rehearsal
 
 OTHER = {"blue": "green", "green": "blue"}
@@ -93,10 +94,7 @@ def _migrations(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
     migrations = config["migrations"]
     if not migrations:
         return None
-    proven = bool((config["database"] or {}).get("backup"))
-    waive = "" if proven else config["waive_backup"] or ""  # else the stage backup has written it down
-    asked = {"state": "latest", "phase": "expand", "proven": proven, "waive": waive}
-    return {"host": migrations["host"], "options": {**migrations["options"], **asked}}
+    return {"host": migrations["host"], "options": {**migrations["options"], **asked_of("deploy", config)}}
 
 
 def _migrate_deadline(migrations: t.Mapping[str, t.Any]) -> float:
