@@ -32,13 +32,13 @@ class ActionModule(StageAction):
     takes = DATABASE_BACKUP
 
     def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        args = spread(args, dumps=args.get("state") in WITHOUT_DATABASE)
         url = str(args.get("url") or "")
         if not url and (args.get("state") not in WITHOUT_DATABASE or args.get("physical") or args.get("snapshot")):
             url = read_database_url(variables, self._templar)
         return {**args, "url": base64.b64encode(url.encode()).decode()} if url else args
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        self._task.args = spread(self._task.args, dumps=self._task.args.get("state") in WITHOUT_DATABASE)
         with self._watched(str((task_vars or {}).get("inventory_hostname", ""))):
             return super().run(tmp, task_vars)
 
