@@ -77,7 +77,7 @@ class Backfiller:
         """What it has done; no rows when all are done, which the history says then."""
         began = self._system.monotonic()
         with self._database.transaction(work.deadline):
-            with self._database.until(self._limit(work)):
+            with self._database.until(self._database.limit(work.deadline)):
                 changed = self._database.change(work.statement.text)
             self._expect_batch(work, changed)
             done = Count(changed, 1, round((self._system.monotonic() - began) * 1000))
@@ -107,11 +107,6 @@ class Backfiller:
             raise _wrong(work.script, work.statement, "answers with rows instead of changing some", "")
         if changed > most and self._database.dialect != "mysql":
             raise _wrong(work.script, work.statement, "changes more rows than its batch has", f"{changed}, not {most}")
-
-    def _limit(self, work: _Work) -> float | None:
-        own = self._database.settings.statement_timeout
-        limits = [self._system.monotonic() + own] if own else []
-        return min([*limits, *([] if work.deadline is None else [work.deadline])], default=None)
 
     # Between two --------------------------------------------------------------------------------------------
 

@@ -146,6 +146,12 @@ class Database(Connection):
 
     # Transactions -------------------------------------------------------------------------------------------
 
+    def limit(self, deadline: float | None) -> float | None:
+        """When a statement that begins now must have ended; None where nobody says."""
+        own = self.settings.statement_timeout
+        limits = [self.system.monotonic() + own] if own else []
+        return min([*limits, *([] if deadline is None else [deadline])], default=None)
+
     @contextlib.contextmanager
     def transaction(self, deadline: float | None = None) -> t.Iterator[None]:
         """All or nothing; nobody with an older token comes through.

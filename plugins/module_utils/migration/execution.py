@@ -117,7 +117,7 @@ class Execution:
             while True:
                 within = self._database.in_transaction()
                 try:
-                    with self._database.until(self._limit(deadline)):
+                    with self._database.until(self._database.limit(deadline)):
                         self._statement(statement)
                     break
                 except RefusedError as refused:
@@ -126,12 +126,6 @@ class Execution:
                         continue
                     raise _FailedError(number, statement.line, statement.text, refused) from None
             self._database.expect_unchanged(statement.words, f"{script.name.script}:{statement.line}")
-
-    def _limit(self, deadline: float | None) -> float | None:
-        """When a statement that begins now must have ended."""
-        own = self._database.settings.statement_timeout
-        limits = [self._system.monotonic() + own] if own else []
-        return min([*limits, *([] if deadline is None else [deadline])], default=None)
 
     def _statement(self, statement: Statement) -> None:
         if statement.kind == COPY:
