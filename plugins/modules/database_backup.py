@@ -29,6 +29,8 @@ description:
 extends_documentation_fragment:
   - slipway.deploy.backups.whole_clusters
   - slipway.deploy.backups.stored
+  - slipway.deploy.stage
+  - slipway.deploy.stage.platform
 options:
   state:
     description:
@@ -203,40 +205,6 @@ options:
       - With O(platform) and O(environment), backups that so many of the last releases were made on stay, as if O(pinned).
     type: int
     default: 3
-  platform:
-    description: The platform whose database this is.
-    type: str
-  environment:
-    description: Its environment.
-    type: str
-  root:
-    description: Directory of Slipway's state.
-    type: path
-    default: /var/lib/slipway
-  release:
-    description: The release that this is a stage of. Needs O(platform) and O(environment).
-    type: dict
-    suboptions:
-      id:
-        description: Its id.
-        type: str
-        required: true
-      token:
-        description: Its fencing token.
-        type: int
-        required: true
-      holder:
-        description: Who holds the lock; filled in by the action plugin.
-        type: dict
-        default: {}
-      stage:
-        description: The stage.
-        type: str
-        default: backup
-      deadline:
-        description: Seconds that the stage may take.
-        type: float
-        required: true
 attributes:
   check_mode:
     support: full

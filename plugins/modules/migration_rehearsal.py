@@ -97,40 +97,9 @@ options:
     description: Seconds that all migrations together may take. What is not done by then is ended.
     type: float
     default: 300
-  platform:
-    description: The platform whose database this is.
-    type: str
-  environment:
-    description: Its environment.
-    type: str
-  root:
-    description: Directory of Slipway's state.
-    type: path
-    default: /var/lib/slipway
-  release:
-    description: The release that this is a stage of. Needs O(platform) and O(environment).
-    type: dict
-    suboptions:
-      id:
-        description: Its id.
-        type: str
-        required: true
-      token:
-        description: Its fencing token.
-        type: int
-        required: true
-      holder:
-        description: Who holds the lock; filled in by the action plugin.
-        type: dict
-        default: {}
-      stage:
-        description: The stage.
-        type: str
-        default: rehearse
-      deadline:
-        description: Seconds that the stage may take.
-        type: float
-        required: true
+extends_documentation_fragment:
+  - slipway.deploy.stage
+  - slipway.deploy.stage.platform
 attributes:
   check_mode:
     support: full

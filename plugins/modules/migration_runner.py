@@ -21,6 +21,8 @@ description:
     What Flyway skips without a word (misnamed files, callbacks, programs) is an error here.
   - Runs on the machine that the task runs on, which needs the Python package C(psycopg2) for PostgreSQL and C(PyMySQL) for MySQL
     and MariaDB.
+  - As a stage of a release (O(release)) it writes the release's token into the database, and one with an older token may change
+    nothing there any more.
 options:
   state:
     description:
@@ -300,42 +302,9 @@ options:
         begun; what was applied before stays. A tool other than V(sql) is ended with all that it has started.
     type: float
     default: 0
-  platform:
-    description: The platform whose database this is.
-    type: str
-  environment:
-    description: Its environment.
-    type: str
-  root:
-    description: Directory of Slipway's state.
-    type: path
-    default: /var/lib/slipway
-  release:
-    description:
-      - The release that this is a stage of. Needs O(platform) and O(environment). Its token is written into the database, and
-        a release with an older one may change nothing there any more.
-    type: dict
-    suboptions:
-      id:
-        description: Its id.
-        type: str
-        required: true
-      token:
-        description: Its fencing token.
-        type: int
-        required: true
-      holder:
-        description: Who runs it; the action plugin says.
-        type: dict
-        default: {}
-      stage:
-        description: Name of the stage.
-        type: str
-        default: migrate
-      deadline:
-        description: Seconds for the stage.
-        type: float
-        required: true
+extends_documentation_fragment:
+  - slipway.deploy.stage
+  - slipway.deploy.stage.platform
 attributes:
   check_mode:
     description: Can run without changing anything; tells the exact SQL as RV(sql). Not even the history's table is made.

@@ -10,7 +10,9 @@ module: traffic_switch
 short_description: Move traffic between the two sides of a platform
 version_added: "0.1.0"
 author: "Slipway maintainers (@slipway)"
-extends_documentation_fragment: slipway.deploy.platform
+extends_documentation_fragment:
+  - slipway.deploy.platform
+  - slipway.deploy.stage
 description:
   - Moves the traffic of a platform between its sides V(blue) and V(green) on the proxy of this machine, by weights.
     Each side gets its share of the requests of every service, however many servers it has.
@@ -181,31 +183,6 @@ options:
             HAProxy only; with nginx anything but V(0) is refused.
         type: float
         default: 0.0
-  release:
-    description:
-      - Act as a stage of this release. The machine's lock is checked, its lease renewed and the stage journaled.
-    type: dict
-    suboptions:
-      id:
-        description: The release.
-        type: str
-        required: true
-      token:
-        description: Its fencing token.
-        type: int
-        required: true
-      holder:
-        description: Who holds the lease.
-        type: dict
-        default: {}
-      stage:
-        description: The name of the stage.
-        type: str
-        default: shift
-      deadline:
-        description: Seconds that the stage may take.
-        type: float
-        required: true
   config_dir:
     description:
       - Directory of Slipway's own files, C(/etc/haproxy/slipway.d) or C(/etc/nginx/slipway.d) by default. HAProxy must

@@ -28,6 +28,21 @@ RELEASE: t.Final[dict[str, t.Any]] = {
     "token": {"type": "int", "required": True, "no_log": False},
     "holder": {"type": "dict", "default": {}},
 }
+# What acts as a stage of a release is told of it; the platform need not be named by what can be done alone.
+STAGE: t.Final[dict[str, t.Any]] = {
+    "type": "dict",
+    "options": {
+        **RELEASE,
+        "stage": {"type": "str", "required": True},
+        "deadline": {"type": "float", "required": True},
+    },
+}
+PERHAPS_STAGE: t.Final[dict[str, t.Any]] = {
+    "platform": {"type": "str"},
+    "environment": {"type": "str"},
+    "root": PLATFORM["root"],
+    "release": STAGE,
+}
 
 RELEASE_STATE = Arguments(
     options={
@@ -154,14 +169,7 @@ TRAFFIC_SWITCH = Arguments(
                 "hold": {"type": "float", "default": 0.0},
             },
         },
-        "release": {
-            "type": "dict",
-            "options": {
-                **RELEASE,
-                "stage": {"type": "str", "default": "shift"},
-                "deadline": {"type": "float", "required": True},
-            },
-        },
+        "release": STAGE,
         "config_dir": {"type": "path"},
         "main_config": {"type": "path"},
         "socket": {"type": "path"},
@@ -283,17 +291,7 @@ DATABASE_BACKUP = Arguments(
         "scheduled_max_age": {"type": "float", "default": 86400},
         "waive": {"type": "str", "default": ""},
         "keep": {"type": "int", "default": 3},
-        "platform": {"type": "str"},
-        "environment": {"type": "str"},
-        "root": PLATFORM["root"],
-        "release": {
-            "type": "dict",
-            "options": {
-                **RELEASE,
-                "stage": {"type": "str", "default": "backup"},
-                "deadline": {"type": "float", "required": True},
-            },
-        },
+        **PERHAPS_STAGE,
     },
     required_if=[
         ("state", "absent", ("id",)),

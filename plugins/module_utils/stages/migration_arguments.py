@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .arguments import PLATFORM, RELEASE, Arguments
+from .arguments import PERHAPS_STAGE, Arguments
 
 MIGRATION_RUNNER = Arguments(
     options={
@@ -81,17 +81,7 @@ MIGRATION_RUNNER = Arguments(
         "retry": {"type": "float", "default": 60},
         "statement_timeout": {"type": "float", "default": 0},
         "timeout": {"type": "float", "default": 0},
-        "platform": {"type": "str"},
-        "environment": {"type": "str"},
-        "root": PLATFORM["root"],
-        "release": {
-            "type": "dict",
-            "options": {
-                **RELEASE,
-                "stage": {"type": "str", "default": "migrate"},
-                "deadline": {"type": "float", "required": True},
-            },
-        },
+        **PERHAPS_STAGE,
     },
     required_if=[
         ("state", "target", ("target",)),

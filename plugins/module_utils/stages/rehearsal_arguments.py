@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .arguments import PLATFORM, RELEASE, Arguments
+from .arguments import PERHAPS_STAGE, Arguments
 
 MIGRATION_REHEARSAL = Arguments(
     options={
@@ -26,17 +26,7 @@ MIGRATION_REHEARSAL = Arguments(
         },
         "max_lock": {"type": "float", "default": 1},
         "max_duration": {"type": "float", "default": 300},
-        "platform": {"type": "str"},
-        "environment": {"type": "str"},
-        "root": PLATFORM["root"],
-        "release": {
-            "type": "dict",
-            "options": {
-                **RELEASE,
-                "stage": {"type": "str", "default": "rehearse"},
-                "deadline": {"type": "float", "required": True},
-            },
-        },
+        **PERHAPS_STAGE,
     },
     required_if=[],
 )
