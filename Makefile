@@ -29,7 +29,7 @@ test: export SLIPWAY_SHARE ?= 30
 test: unit local packaging molecule acceptance ## Everything that proves a guarantee, fast tests first
 
 unit: environment ## Unit tests (seconds)
-	@$(RUN)/python -m pytest -q -n 2 tests/unit
+	@$(RUN)/python -m pytest -q -n 2 tests/unit examples/shop/tests
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
 	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zabbix-server-pgsql zstd age
