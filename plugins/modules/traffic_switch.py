@@ -407,6 +407,11 @@ closed_seconds:
   returned: O(state=opened)
   type: float
   sample: 42.1
+said:
+  description: What was done, for people.
+  returned: O(state=closed) and O(state=opened)
+  type: str
+  sample: opened after 42.1 s
 running:
   description: Whether the proxy runs and answers.
   returned: O(state=observed)

@@ -43,6 +43,7 @@ REMOTE = {
     "revert": "Stop the new side, and keep it for inspection",
     "pause": "Stop the live side",
     "restore": "Restore over the live database",
+    "maintenance": "Close the platform, or open it",
 }
 
 # Two GETs, answered by both services of the shop without their database, on kept and on new connections.

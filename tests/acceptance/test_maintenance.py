@@ -13,7 +13,7 @@ import pytest
 from tests.lab.load import SHOP, LoadRun
 from tests.shop import Run
 
-from . import check
+from . import check, interruption
 from .fleet import Fleet
 
 PATIENT = SHOP._replace(connections=20, in_flight=2000, timeout=130.0)
@@ -63,3 +63,22 @@ def test_a_release_is_made_behind_closed_doors(live: Fleet, held: bool, record_p
     else:
         causes = {one["cause"] for one in result.causes}
         assert causes - {"no_asset"} == {"status_503"}, result.causes  # no page has told it which assets there are
+
+
+@pytest.mark.sample(1, of="kills")
+@pytest.mark.parametrize("where", ["begin", "end"])
+def test_a_run_that_is_killed_while_it_closes_is_finished_by_the_next_one(live: Fleet, where: str) -> None:
+    """What was closed stays closed until somebody opens it; who looks sees that, and a release says it."""
+    live.write_variables(slipway_closed={"page": PAGE})
+    serving = live.serving()
+    point = interruption.Point("maintenance", where)
+    cut = interruption.CutRun(live, point, "-e", "slipway_maintenance=on", playbook="slipway.deploy.maintenance")
+    assert cut.killed(), cut.ended().output
+    closed = where == "end"
+    assert live.get("/")[0] == (503 if closed else 200)
+    assert ("closed for maintenance since" in maintenance(live, "status").said) is closed
+    opened = maintenance(live, "off")
+    check.succeeded(opened)
+    assert "undo it first" in opened.said
+    assert live.get("/")[0] == 200
+    assert (live.serving(), check.open_releases(live)) == (serving, {})

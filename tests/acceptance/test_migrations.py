@@ -83,7 +83,6 @@ def site(platform: Fleet) -> Fleet:
     return platform
 
 
-@pytest.mark.sample(1, of="releases")
 def test_a_release_migrates_before_it_prepares_and_writes_down_what(site: Fleet) -> None:
     write(site, V1__item=FIRST, V2__price="ALTER TABLE moves.item ADD COLUMN price integer;\n")
     before, version = site.snapshot(), other(site)
@@ -113,7 +112,6 @@ def test_a_release_migrates_before_it_prepares_and_writes_down_what(site: Fleet)
 
 
 @pytest.mark.usefixtures("unrehearsed")
-@pytest.mark.sample(1, of="releases")
 def test_a_migration_that_fails_refuses_the_release_and_the_old_version_serves(site: Fleet) -> None:
     write(site, V1__item=FIRST, V2__wrong=WRONG)
     version, serving = other(site), site.serving()
@@ -133,7 +131,6 @@ def test_a_migration_that_fails_refuses_the_release_and_the_old_version_serves(s
     check.all_on(site, version)
 
 
-@pytest.mark.sample(1, of="releases")
 def test_without_a_backup_nothing_is_migrated_until_that_is_waived_aloud(site: Fleet) -> None:
     write(site, V1__item=FIRST)
     database = site.variables["slipway_database"]
@@ -155,7 +152,7 @@ def test_without_a_backup_nothing_is_migrated_until_that_is_waived_aloud(site: F
         site.write_variables(slipway_database=database)
 
 
-@pytest.mark.sample(1, of="releases")
+@pytest.mark.sample(1, of="kills")
 @pytest.mark.parametrize("where", ["begin", "end"])
 def test_a_release_that_is_killed_while_it_migrates_is_finished_by_the_next_run(site: Fleet, where: str) -> None:
     write(site, V1__item=FIRST)
@@ -169,7 +166,6 @@ def test_a_release_that_is_killed_while_it_migrates_is_finished_by_the_next_run(
     assert columns(site) == ["id", "name"]
 
 
-@pytest.mark.sample(1, of="releases")
 def test_what_is_pending_is_applied_up_to_a_version_and_undone_without_a_release(site: Fleet) -> None:
     write(
         site,
@@ -195,7 +191,6 @@ def test_what_is_pending_is_applied_up_to_a_version_and_undone_without_a_release
 
 
 # The last one: what has contracted stands in the journals from here on.
-@pytest.mark.sample(1, of="releases")
 def test_what_an_old_release_needs_stays_until_it_is_let_go_and_then_no_way_leads_back(site: Fleet) -> None:
     write(site, V1__item=FIRST)
     old = other(site)

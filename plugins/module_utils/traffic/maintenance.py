@@ -34,11 +34,13 @@ def close(
         plan = provider.plan(in_force._replace(closure=closure, entrance=False), shift=False)
         if not check:
             _carry_out(provider, plan)
-    done = {**outcome(plan), "closed": told(plan.traffic, system.wall())}
+    done = {**outcome(plan), "closed": told(plan.traffic, system.wall()), "said": "closed"}
     if not check:
         drainer = Drainer(drain if plan.reshapes else None)
         _until_empty(provider, system, drainer)
         done["drain"] = drainer.result()
+        left = len(done["drain"]["remaining"])
+        done["said"] += f", requests under way: {left} workers" if left else ""
     return done
 
 
@@ -54,9 +56,10 @@ def reopen(provider: Provider, system: System, *, check: bool) -> dict[str, t.An
         plan = provider.plan(in_force._replace(closure=None, entrance=held), shift=False)
         if not check:
             _carry_out(provider, plan)
-    done = {**outcome(plan), "closed": None, "closed_seconds": None}
+    done = {**outcome(plan), "closed": None, "closed_seconds": None, "said": "opened"}
     if closure:
         done["closed_seconds"] = round(max(0.0, system.wall() - closure.since), 1)
+        done["said"] += f" after {done['closed_seconds']} s"
     if held:
         done["actions"].append("let in what was held, then take the entrance away by another reload")
     if held and not check:
