@@ -39,7 +39,7 @@ def close(
         drainer = Drainer(drain if plan.reshapes else None)
         _until_empty(provider, system, drainer)
         done["drain"] = drainer.result()
-        left = len(done["drain"]["remaining"])
+        left = len((done["drain"] or {}).get("remaining") or ())
         done["said"] += f", requests under way: {left} workers" if left else ""
     return done
 
