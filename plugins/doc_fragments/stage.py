@@ -36,7 +36,8 @@ options:
         required: true
 """
 
-    PLATFORM = r"""
+    # Not called PLATFORM: stage.platform is then looked for in platform.py beside this file, whose options are required.
+    PERHAPS = r"""
 options:
   platform:
     description: The platform whose database this is; O(release) needs it.

@@ -30,7 +30,7 @@ extends_documentation_fragment:
   - slipway.deploy.backups.whole_clusters
   - slipway.deploy.backups.stored
   - slipway.deploy.stage
-  - slipway.deploy.stage.platform
+  - slipway.deploy.stage.perhaps
 options:
   state:
     description:

@@ -99,7 +99,7 @@ options:
     default: 300
 extends_documentation_fragment:
   - slipway.deploy.stage
-  - slipway.deploy.stage.platform
+  - slipway.deploy.stage.perhaps
 attributes:
   check_mode:
     support: full

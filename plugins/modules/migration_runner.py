@@ -304,7 +304,7 @@ options:
     default: 0
 extends_documentation_fragment:
   - slipway.deploy.stage
-  - slipway.deploy.stage.platform
+  - slipway.deploy.stage.perhaps
 attributes:
   check_mode:
     description: Can run without changing anything; tells the exact SQL as RV(sql). Not even the history's table is made.
