@@ -105,8 +105,12 @@ class Database(Connection):
     def _renew(self) -> None:
         self.close()
 
-    def conclude(self, row: Row) -> None:
-        """Behind the last statement of a script: write its line, end the transaction, and begin the session anew."""
+    def conclude(self, row: Row, deadline: float | None, *, followed: bool) -> None:
+        """Behind the last statement of a script: write its line, end the transaction, and begin the session anew.
+
+        :param followed: whether the next thing asked for is RV(transaction); then it may be begun here.
+        :param deadline: until when to wait for that.
+        """
         self.regain()
         self.add(row)
         self._commit()

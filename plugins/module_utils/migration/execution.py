@@ -30,16 +30,19 @@ class Execution:
         self._system = system
         self._patience = patience
 
-    def carry_out(self, script: Script, row: Row, deadline: float | None) -> int:
+    def carry_out(self, script: Script, row: Row, deadline: float | None, *, followed: bool) -> int:
         """All of it; milliseconds that it took.
 
         :param row: its line, as it is while the script runs.
         :param deadline: of RV(System.monotonic).
+        :param followed: whether another one in a transaction comes next.
         :raises SlipwayError: C(migration_failed), C(lock_timeout), C(timeout), C(dirty), C(fenced), …
         """
-        return (self._whole if script.transactional else self._piecemeal)(script, row, deadline)
+        if script.transactional:
+            return self._whole(script, row, deadline, followed)
+        return self._piecemeal(script, row, deadline)
 
-    def _whole(self, script: Script, row: Row, deadline: float | None) -> int:
+    def _whole(self, script: Script, row: Row, deadline: float | None, followed: bool) -> int:
         """The script and its line of the history, both or neither."""
         tries = self.pauses(deadline)
         while True:
@@ -48,7 +51,7 @@ class Execution:
                 with self._database.transaction(deadline):
                     self._within(script, row, deadline)
                     row = row._replace(milliseconds=self._since(began))
-                    self._database.conclude(row._replace(success=True))
+                    self._database.conclude(row._replace(success=True), deadline, followed=followed)
                 return row.milliseconds
             except _FailedError as error:
                 if not error.refused.lock or not next(tries, False):

@@ -41,6 +41,9 @@ class PostgreSQL(Database):
     """See RV(Database)."""
 
     dialect = "postgresql"
+    _begun: list[tuple[t.Any, ...]] | None = (
+        None  # what the server has answered to the beginning of a transaction to come
+    )
 
     def prepare(self) -> None:
         self._link.autocommit = True
@@ -66,28 +69,56 @@ class PostgreSQL(Database):
         self.run(f"{CLEARING}; {self._regaining()}")
 
     # Between any two scripts the server is asked as seldom as may be; it parts the statements itself, and ends with the first
-    # that fails. What is renewed stands behind the end of the transaction, whose default may be to write nothing.
+    # that fails. What is renewed stands behind the end of the transaction, whose default may be to write nothing, and in one of
+    # its own, or the next one's failure would bring it back.
 
     def _begin(self) -> None:
-        if self.settings.fence is None:
-            super()._begin()
-        else:
-            self._expect_newest(self.run(f"{self.begin}; {self._token_question()}", self.settings.fence.name))
+        answer, self._begun = self._begun, None
+        if answer is None:
+            answer = self.run(*self._beginning)
+        if self.settings.fence is not None:
+            self._expect_newest(answer)
 
-    def conclude(self, row: Row) -> None:
-        self.run(self._concluding, *self._values(row))
-        self._open, self.fresh = False, True
+    @functools.cached_property
+    def _beginning(self) -> tuple[str, ...]:
+        """With its values."""
+        fence = self.settings.fence
+        return (self.begin,) if fence is None else (f"{self.begin}; {self._token_question()}", fence.name)
+
+    def conclude(self, row: Row, deadline: float | None, *, followed: bool) -> None:
+        first, *more = self._beginning if followed else ("",)
+        try:
+            with self.until(deadline if followed else None):
+                answer = self.run(self._concluding + first, *self._values(row), *more)
+            self._begun, self.fresh = answer if followed else None, True
+        except RefusedError:  # the next one begins then by itself, and is told why not
+            if not followed or not self._has(row):
+                raise
+        self._open = False
 
     @functools.cached_property
     def _concluding(self) -> str:
         own = self._regaining().replace("%", "%%")
-        return f"{own}; {self._adding}; COMMIT; {CLEARING}; {own}"
+        return f"{own}; {self._adding}; COMMIT; {self.begin}; {CLEARING}; {own}; COMMIT; "
+
+    def _has(self, row: Row) -> bool:
+        """Whether a line is in the history as it was to be written: then what was refused is what came behind it."""
+        try:
+            if self.in_transaction():
+                self.run("ROLLBACK")
+            return any(one._replace(on=row.on) == row for one in self.history() or ())
+        except RefusedError:
+            return False
 
     def in_transaction(self) -> bool:
         return bool(self.link.info.transaction_status)
 
     def cancel(self) -> None:
         self._link.cancel()
+
+    def close(self) -> None:
+        self._begun = None
+        super().close()
 
     def expect_unchanged(self, words: t.Sequence[str], script: str) -> None:
         for name, wanted in READ_BY.items():

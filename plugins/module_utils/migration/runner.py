@@ -11,7 +11,6 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from . import history, model
-from .backfill import Backfiller, expect_backfills
 from .database import FENCE, Database
 from .history import Row
 from .model import Done, Migration, Report, Status
@@ -41,6 +40,7 @@ class SqlRunner(Tool):
         self._system = system
         self._rules = rules
         self._patience = patience
+        self._seen: tuple[t.Any, ...] = ()  # by which rules, in what history, and the status that this makes
 
     @functools.cached_property
     def _execution(self) -> Execution:
@@ -55,6 +55,11 @@ class SqlRunner(Tool):
 
     def _status(self, rules: Rules) -> Status:
         rows = self._database.history()
+        if self._seen[:2] != (rules, rows):
+            self._seen = (rules, rows, self._resolved(rules, rows))
+        return t.cast(Status, self._seen[2])
+
+    def _resolved(self, rules: Rules, rows: t.Sequence[Row] | None) -> Status:
         migrations = resolve(self._scripts.all, rows or [], rules)
         problems = [problem.told() for problem in problems_of(migrations)]
         inforce = [one.version for one in migrations if one.version and one.rank and one.state not in VOID]
@@ -72,6 +77,8 @@ class SqlRunner(Tool):
         if order.state != "undone":
             self._expect_empty(status)
         scripts = [self._scripts.of(one) for one in wanted(order, status)]
+        from .backfill import expect_backfills
+
         expect_backfills(scripts)
         return "".join(f"-- {one.name.script}\n{''.join(one.pieces()).rstrip()}\n" for one in scripts)
 
@@ -173,7 +180,8 @@ class SqlRunner(Tool):
             obj=self._where,
             actual=", ".join(sorted(others)[:5]) + (", …" if len(others) > 5 else ""),
             wanted=f"the table {self._database.settings.table}, or nothing",
-            remedy="Say with state: baselined and target which version the database is at.",
+            remedy="Say which version the database is at: state: baselined with target, or the playbook migrate with"
+            " slipway_migrate_baseline.",
             cause="not_baselined",
         )
 
@@ -183,11 +191,15 @@ class SqlRunner(Tool):
         self._database.create_fence()
         done: list[Done] = []
         todo = wanted(order, before)
+        from .backfill import expect_backfills
+
         expect_backfills(map(self._scripts.of, todo))
-        for rank, one in enumerate(todo, before.last + 1):
+        whole = [self._scripts.of(one).transactional for one in todo]
+        for number, one in enumerate(todo):
             began = self._system.monotonic()
             try:
-                done.append(self._apply_one(one, rank, deadline))
+                followed = any(whole[number + 1 : number + 2])
+                done.append(self._apply_one(one, before.last + 1 + number, deadline, followed))
                 self._database.renew()
             except SlipwayError as error:
                 error.evidence.setdefault("applied", [earlier._asdict() for earlier in done])
@@ -195,7 +207,7 @@ class SqlRunner(Tool):
                 raise
         return done
 
-    def _apply_one(self, one: Migration, rank: int, deadline: float | None) -> Done:
+    def _apply_one(self, one: Migration, rank: int, deadline: float | None, followed: bool) -> Done:
         script = self._scripts.of(one)
         if deadline is not None and self._system.monotonic() >= deadline:
             raise SlipwayError(
@@ -219,11 +231,13 @@ class SqlRunner(Tool):
         )
         self.begun(name.script)
         if one.phase == "backfill":
+            from .backfill import Backfiller
+
             row = row._replace(rank=one.rank or rank)
             backfiller = Backfiller(self._database, self._system, self._patience, self.say)
             count = backfiller.carry_out(script, row, deadline, begun=bool(one.rank))
             return Done(version, name.description, name.script, script.checksum, count.milliseconds, False, count.rows)
-        milliseconds = self._execution.carry_out(script, row, deadline)
+        milliseconds = self._execution.carry_out(script, row, deadline, followed=followed)
         return Done(version, name.description, name.script, script.checksum, milliseconds, script.transactional)
 
     @property

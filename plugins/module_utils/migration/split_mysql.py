@@ -14,9 +14,8 @@ import re
 import typing as t
 
 from ..errors import SlipwayError
-from .splitter import Splitter, quoted
+from .splitter import INNER, LETTER, Splitter, quoted
 
-_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
 _QUOTES = {"'": quoted("'", escapes=True), '"': quoted('"', escapes=True), "`": quoted("`")}
 _STORED = re.compile(
     r"CREATE (?:OR REPLACE )?(?:DEFINER (?:\S+ ){0,2}?)?(?:AGGREGATE )?(?:PROCEDURE|FUNCTION|TRIGGER|EVENT|PACKAGE)\b"
@@ -65,8 +64,8 @@ class MySQLSplitter(Splitter):
             |(?P<code>/\*M?!\d*)
             |(?P<block>/\*)
             |(?P<end>\*/)
-            |(?P<part>(?:@|\.\s*){_LETTER}(?:{rest}[\w$\x80-\U0010ffff])*)
-            |(?P<word>{_LETTER}(?:{rest}[\w$\x80-\U0010ffff])*)
+            |(?P<part>(?:@|\.\s*){LETTER}(?:{rest}{INNER})*)
+            |(?P<word>{LETTER}(?:{rest}{INNER})*)
             |(?P<quote>['"`])
             |(?P<client>\\)
             |(?P<other>\d(?:{rest}[\w$])*|\.\s*\Z|.)

@@ -14,24 +14,23 @@ import re
 import typing as t
 
 from ..errors import SlipwayError
-from .splitter import COPY, SQL, Splitter, Statement, quoted
+from .splitter import COPY, INNER, LETTER, LETTER_OR_DIGIT, SQL, Splitter, Statement, quoted
 
-_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
 _TOKENS = re.compile(
     rf"""
     (?P<space>\s+)
     |(?P<comment>--[^\r\n]*)
     |(?P<block>/\*)
     |(?P<escaped>[eE]')
-    |(?P<word>{_LETTER}[\w$\x80-\U0010ffff]*)
-    |(?P<dollar>\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\$)
+    |(?P<word>{LETTER}{INNER}*)\s*
+    |(?P<dollar>\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\$)
     |(?P<string>')
     |(?P<name>")
-    |(?P<open>\()
-    |(?P<close>\))
+    |(?P<open>\()\s*
+    |(?P<close>\))\s*
     |(?P<delimiter>;)
     |(?P<client>\\)
-    |(?P<other>\d[\w.]*|\$\d+|\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\Z|[^\s\w'"$();\\/-]+|.)
+    |(?P<other>\d[\w.]*|\$\d+|\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\Z|[^\s\w'"$();\\/-]+|.)\s*
     """,
     re.VERBOSE | re.DOTALL,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from .splitter import Splitter, quoted
+from .splitter import INNER, LETTER, Splitter, quoted
 
 _QUOTES = {mark: quoted(mark) for mark in ("'", '"', "`")}
 _BRACKET = re.compile(r"(?P<end>\])")
@@ -27,12 +27,12 @@ class SQLiteSplitter(Splitter):
     control = re.compile(r"(?:BEGIN|COMMIT|END|ROLLBACK)\b(?!(?: TRANSACTION)? TO\b)")
 
     _pattern = re.compile(
-        r"""
+        rf"""
         (?P<space>\s+)
         |(?P<comment>--[^\n]*)
         |(?P<block>/\*)
         |(?P<delimiter>;)
-        |(?P<word>[A-Za-z_\x80-\U0010ffff][\w$\x80-\U0010ffff]*)
+        |(?P<word>{LETTER}{INNER}*)
         |(?P<quote>['"`])
         |(?P<bracket>\[)
         |(?P<other>\d[\w$]*|[@:$\#][\w$]+|.)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import history, model, names
+from . import history, model
 from .history import Row
 from .model import Migration
 from .names import Version
@@ -81,7 +81,10 @@ class Ledger:
 
 def resolve(scripts: t.Sequence[Script], rows: t.Sequence[Row], rules: Rules) -> list[Migration]:
     """Each migration that a file or the history knows: the applied ones first, in the order in which they were applied, then
-    the others in the order in which they are to be."""
+    the others in the order in which they are to be.
+
+    :param scripts: in the order of RV(names.order).
+    """
     ledger = Ledger(rows)
     versioned = {one.name.version: one for one in scripts if one.name.kind == model.VERSIONED}
     baselines = {one.name.version: one for one in scripts if one.name.kind == model.BASELINE}
@@ -126,14 +129,14 @@ def _unapplied(scripts: t.Sequence[Script], ledger: Ledger, rules: Rules) -> t.I
     floor = start.name.version if start else ledger.baseline
     if start is not None:
         yield _of_file(start, model.PENDING)
-    for script in sorted((one for one in scripts if one.name.kind == model.VERSIONED), key=_order):
+    for script in (one for one in scripts if one.name.kind == model.VERSIONED):
         row = ledger.versions.get(t.cast(Version, script.name.version))
         if row is None or row.type == history.BASELINE:
             yield _of_file(script, _pending(script, floor, ledger, rules))
-    for script in sorted((one for one in scripts if one.name.kind == model.REPEATABLE), key=_order):
+    for script in (one for one in scripts if one.name.kind == model.REPEATABLE):
         if script.name.description not in ledger.repeatables:
             yield _of_file(script, model.PENDING)
-    for script in sorted((one for one in scripts if one.name.kind == model.UNDO), key=_order):
+    for script in (one for one in scripts if one.name.kind == model.UNDO):
         row = ledger.versions.get(t.cast(Version, script.name.version))
         if row is not None and row.success:
             yield _of_file(script, model.AVAILABLE)
@@ -149,7 +152,7 @@ def _baseline_to_apply(scripts: t.Sequence[Script], ledger: Ledger, rules: Rules
         for one in scripts
         if one.name.kind == model.BASELINE and (target is None or t.cast(Version, one.name.version) <= target)
     ]
-    return max(fitting, key=_order, default=None)
+    return fitting[-1] if fitting else None
 
 
 def _pending(script: Script, floor: Version | None, ledger: Ledger, rules: Rules) -> str:
@@ -196,7 +199,3 @@ def _of_file(script: Script, state: str) -> Migration:
         transactional=script.transactional,
         phase=script.phase,
     )
-
-
-def _order(script: Script) -> tuple[t.Any, ...]:
-    return names.order(script.name)

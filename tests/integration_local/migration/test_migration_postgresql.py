@@ -11,7 +11,7 @@ import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import Database
+from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import FENCE, Database
 
 from .projects import PostgreSQLProject
 from .test_migration_kills import forked, signalled
@@ -115,7 +115,7 @@ def test_another_way_to_read_what_follows_is_refused(project: PostgreSQLProject,
 
 
 @pytest.mark.parametrize("token", [0, 8], ids=["alone", "in a release"])
-def test_a_script_costs_two_questions_beside_its_own(
+def test_a_script_costs_one_question_beside_its_own(
     project: PostgreSQLProject, token: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -130,7 +130,51 @@ def test_a_script_costs_two_questions_beside_its_own(
     few = len(asked)
     project.write(**{f"V{number}__more": "SELECT 1;" for number in range(5, 15)})
     project.another().run(token=token)
-    assert len(asked) - 2 * few == 10 * (1 + 2)
+    assert len(asked) - 2 * few == 10 * (1 + 1)
+
+
+BUSY = (
+    f"ALTER TABLE {FENCE} RENAME TO kept;\n"
+    "CREATE FUNCTION busy() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE lock_not_available; END $$;\n"
+    f"CREATE VIEW {FENCE} AS SELECT name, busy() AS token FROM kept;"
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "cause"), [(f"DROP TABLE {FENCE};", "migration_failed"), (BUSY, "lock_timeout")], ids=["gone", "locked"]
+)
+def test_a_transaction_that_cannot_begin_is_told_of_the_script_it_was_for(
+    project: PostgreSQLProject, last: str, cause: str
+) -> None:
+    project.write(V5__more="INSERT INTO item (name) VALUES ('e');", V6__fence=last, V7__next="SELECT 1;")
+    with pytest.raises(SlipwayError, match=r"V7__next\.sql") as caught:
+        project.run(token=8, retry=0.0)
+    assert caught.value.cause == cause
+    assert [one["version"] for one in caught.value.evidence["applied"]] == ["1", "2", "3", "4", "5", "6"]
+    assert project.ask("SELECT version FROM flyway_schema_history WHERE version > '4' ORDER BY 1") == [("5",), ("6",)]
+
+
+def test_what_is_checked_at_the_end_of_a_script_is_told_of_it_and_not_of_the_next(project: PostgreSQLProject) -> None:
+    unique = "ALTER TABLE item ADD UNIQUE (name) DEFERRABLE INITIALLY DEFERRED;"
+    twice = "INSERT INTO item (name) VALUES ('z'), ('z');"
+    project.write(V5__unique=unique, V6__twice=twice, V7__next="CREATE TABLE never ();")
+    error = refused(project)
+    assert (error.cause, error.obj) == ("migration_failed", "V6__twice.sql")
+    assert project.ask("SELECT max(version), to_regclass('never') FROM flyway_schema_history") == [("5", None)]
+    assert project.ask("SELECT count(*) FROM item WHERE name = 'z'") == [(0,)]
+
+
+def test_what_a_script_has_left_is_not_back_when_the_next_one_is_tried_again(project: PostgreSQLProject) -> None:
+    busy = "DO $$ BEGIN IF nextval('tries') = 1 THEN RAISE lock_not_available; END IF; END $$;"
+    left = (
+        "SELECT to_regclass('pg_temp.left_over'), current_setting('shop.kept', true) AS kept, currval('tries') AS tries"
+    )
+    project.write(
+        V5__left="CREATE SEQUENCE tries;\nCREATE TEMP TABLE left_over ();\nSELECT set_config('shop.kept', '1', false);",
+        V6__next=f"{busy}\nCREATE TABLE seen AS {left};",
+    )
+    project.run()
+    assert project.ask("SELECT * FROM seen") == [(None, "", 2)]
 
 
 def test_a_statement_that_outlives_its_run_is_waited_for(project: PostgreSQLProject) -> None:

@@ -108,7 +108,7 @@ def _alter_type(cursor: Cursor, name: Name, line: int) -> t.Iterable[Action]:
 
 
 def _create(cursor: Cursor, line: int) -> t.Iterable[Action]:
-    words = [cursor.peek(number).word for number in range(_BEFORE_OBJECT)]
+    words = [one.word for one in cursor.tokens[cursor.at : cursor.at + _BEFORE_OBJECT]]
     number = next((number for number, word in enumerate(words) if word in _OBJECTS), None)
     if number is None:
         return

@@ -8,40 +8,32 @@ A statement has been taken out of its script by RV(split), so whatever is quoted
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
-_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
+from ..splitter import INNER, LETTER, LETTER_OR_DIGIT
+
 _PLAIN_COMMENT = r"/\*.*?(?:\*/|\Z)"
 _REST = rf"""
-    |(?P<word>{_LETTER}[\w$\x80-\U0010ffff]*)
+    |(?P<word>{LETTER}{INNER}*)
     |(?P<number>\d[\w.]*)
     |(?P<other>.)
 """
-_FLAGS = re.VERBOSE | re.DOTALL
 _STRING = r"'(?:''|[^'])*(?:'|\Z)"
 _ESCAPED = r"'(?:\\.|''|[^'\\])*(?:'|\Z)"
 
 # PostgreSQL 4.1, MySQL 9 and SQLite's "Keywords": comments nest in the first alone, "x" is a name in the first and last alone.
 _PATTERNS = {
-    "postgresql": re.compile(
-        rf"""(?P<space>\s+|--[^\r\n]*)|(?P<block>/\*)
-        |(?P<string>[eE]{_ESCAPED}|[bBxXnN]?{_STRING}|(?P<tag>\$(?:{_LETTER}[\w\x80-\U0010ffff]*)?\$).*?(?:(?P=tag)|\Z))
+    "postgresql": rf"""(?P<space>\s+|--[^\r\n]*)|(?P<block>/\*)
+        |(?P<string>[eE]{_ESCAPED}|[bBxXnN]?{_STRING}|(?P<tag>\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\$).*?(?:(?P=tag)|\Z))
         |(?P<name>"(?:""|[^"])*(?:"|\Z)){_REST}""",
-        _FLAGS,
-    ),
-    "mysql": re.compile(
-        rf"""(?P<space>\s+|\#[^\n]*|--(?=[\s\x00-\x1f]|\Z)[^\n]*|/\*M?!\d*|\*/|{_PLAIN_COMMENT})
+    "mysql": rf"""(?P<space>\s+|\#[^\n]*|--(?=[\s\x00-\x1f]|\Z)[^\n]*|/\*M?!\d*|\*/|{_PLAIN_COMMENT})
         |(?P<string>{_ESCAPED}|"(?:\\.|""|[^"\\])*(?:"|\Z))
         |(?P<name>`(?:``|[^`])*(?:`|\Z)){_REST}""",
-        _FLAGS,
-    ),
-    "sqlite": re.compile(
-        rf"""(?P<space>\s+|--[^\n]*|{_PLAIN_COMMENT})
+    "sqlite": rf"""(?P<space>\s+|--[^\n]*|{_PLAIN_COMMENT})
         |(?P<string>{_STRING})
         |(?P<name>"(?:""|[^"])*(?:"|\Z)|`(?:``|[^`])*(?:`|\Z)|\[[^\]]*(?:\]|\Z)){_REST}""",
-        _FLAGS,
-    ),
 }
 _PATTERNS["mariadb"] = _PATTERNS["mysql"]
 _BLOCK = re.compile(r"/\*|\*/")
@@ -89,20 +81,25 @@ def tokens(text: str, line: int, dialect: str) -> list[Token]:
 
     :param line: of its first character.
     """
-    pattern, found, at = _PATTERNS[dialect], [], 0
+    match_at, found, at = _pattern(dialect).match, [], 0
     while at < len(text):
-        match = t.cast("re.Match[str]", pattern.match(text, at))  # any character is a token
-        start, end = match.span()
-        kind = "other" if match.lastgroup is None else match.lastgroup
+        match = t.cast("re.Match[str]", match_at(text, at))  # any character is a token
+        kind, said, start, at = match.lastgroup, match.group(), at, match.end()
+        if kind in ("word", "other"):  # no line ends in them
+            found.append(Token(kind, said, said.upper(), start, line))
+            continue
         if kind == "block":
-            end = _behind(text, end)
+            at = _behind(text, at)
         elif kind != "space":
-            kind = "string" if kind == "tag" else kind
-            word = match.group().upper() if kind in ("word", "other") else ""
-            found.append(Token(kind, match.group(), word, start, line))
-        line += len(_LINE.findall(text, start, end))
-        at = end
+            found.append(Token("string" if kind == "tag" else str(kind), said, "", start, line))
+        if said != " ":
+            line += len(_LINE.findall(text, start, at))
     return found
+
+
+@functools.lru_cache(maxsize=1)
+def _pattern(dialect: str) -> t.Pattern[str]:
+    return re.compile(_PATTERNS[dialect], re.VERBOSE | re.DOTALL)
 
 
 def _behind(text: str, at: int) -> int:
@@ -164,7 +161,7 @@ class Cursor:
 
     def sees(self, *words: str) -> bool:
         """Whether these words follow."""
-        return all(self.peek(number).word == word for number, word in enumerate(words))
+        return tuple(one.word for one in self.tokens[self.at : self.at + len(words)]) == words
 
     def take(self, *words: str) -> bool:
         """Go behind these words if they follow."""
