@@ -101,7 +101,7 @@ options:
   provider:
     description: With V(proxy) among O(parts), what moves the traffic there.
     type: str
-    choices: [haproxy, nginx]
+    choices: [haproxy, nginx, caddy]
     default: haproxy
   images:
     description: With V(app) among O(parts), image references to look for.

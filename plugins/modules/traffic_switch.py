@@ -26,6 +26,8 @@ description:
     configuration and a state file per backend carry the weights over a reload, a restart and a reboot, also when the
     state file is missing, cut or old.
   - With nginx every change is a reload, which closes idle keep-alive connections.
+  - With Caddy all traffic moves from one side to the other at run time. A split, another structure and closing change its
+    configuration, which closes idle keep-alive connections, and before version 2.7 every WebSocket.
   - What belongs to Slipway lies in files of its own beside a hand-written configuration, which is only read. The file of
     a platform says in comments what it was rendered from, which is how the structure in force is known. Without them
     a new structure is brought first, the weights after it, and a failed watch brings back the weights alone.
@@ -45,7 +47,7 @@ options:
   provider:
     description: The proxy that moves the traffic.
     type: str
-    choices: [haproxy, nginx]
+    choices: [haproxy, nginx, caddy]
     default: haproxy
   state:
     description:
@@ -180,19 +182,24 @@ options:
       hold:
         description:
           - Seconds, 120 at most, that each request waits for the platform to be opened before it is answered with 503. With
-            HAProxy only; with nginx anything but V(0) is refused.
+            HAProxy only; with nginx and Caddy anything but V(0) is refused.
         type: float
         default: 0.0
   config_dir:
     description:
-      - Directory of Slipway's own files, C(/etc/haproxy/slipway.d) or C(/etc/nginx/slipway.d) by default. HAProxy must
+      - Directory of Slipway's own files, C(/etc/haproxy/slipway.d), C(/etc/nginx/slipway.d) or C(/etc/caddy/slipway.d) by
+        default. What Caddy is started with must import the C(*.caddyfile) in it. HAProxy must
         be started with C(-f) and this directory after its own file.
     type: path
   main_config:
-    description: HAProxy's hand-written configuration, which is only read. C(/etc/haproxy/haproxy.cfg) by default.
+    description:
+      - The hand-written configuration, which is only read. C(/etc/haproxy/haproxy.cfg) by default; with Caddy the Caddyfile
+        that the running process was started with.
     type: path
   socket:
-    description: The stats socket that Slipway configures. C(/run/haproxy/slipway.sock) by default.
+    description:
+      - The stats socket that Slipway configures in HAProxy, or the admin socket of Caddy. C(/run/haproxy/slipway.sock) or
+        C(/run/caddy/admin.sock) by default.
     type: path
   include_file:
     description: The file that includes nginx's O(config_dir). C(/etc/nginx/conf.d/slipway.conf) by default.
@@ -201,15 +208,17 @@ options:
     description: nginx's pid file, C(/run/nginx.pid) by default.
     type: path
   log_dir:
-    description: Where nginx's access log of the platform is written, C(/var/log/nginx) by default.
+    description:
+      - Where nginx's or Caddy's access log of the platform is written, C(/var/log/nginx) or C(/var/log/caddy) by default.
     type: path
   check_command:
     description:
-      - Checks the configuration. C(haproxy -c) (the files follow as C(-f) arguments) or C(nginx -t -q) by default.
+      - Checks the configuration. C(haproxy -c) (the files follow as C(-f) arguments), C(nginx -t -q), or C(caddy adapt
+        --adapter caddyfile --config) (the file follows, JSON is what it prints) by default.
     type: list
     elements: str
   reload_command:
-    description: Reloads the proxy. C(systemctl reload haproxy) or C(systemctl reload nginx) by default.
+    description: Reloads the proxy. C(systemctl reload haproxy) or C(systemctl reload nginx) by default; not with Caddy.
     type: list
     elements: str
 """

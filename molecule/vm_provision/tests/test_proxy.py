@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A machine that balances."""
+"""A machine that balances with HAProxy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 
 Host: t.TypeAlias = t.Any
 
-testinfra_hosts = ["ansible://slipway_proxy"]
+testinfra_hosts = ["ansible://lb1"]
 
 
 def test_haproxy_runs_now_and_after_a_reboot(host: Host) -> None:

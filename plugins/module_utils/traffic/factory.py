@@ -11,7 +11,7 @@ from ..errors import SlipwayError
 from ..system import System
 from .model import Provider
 
-PROVIDERS = ("haproxy", "nginx")
+PROVIDERS = ("haproxy", "nginx", "caddy")
 
 
 def provider(
@@ -34,6 +34,11 @@ def provider(
         from .nginx import Settings as NginxSettings
 
         return Nginx(system, platform, environment, _settings(NginxSettings(), given))
+    if name == "caddy":
+        from .caddy import Caddy
+        from .caddy import Settings as CaddySettings
+
+        return Caddy(system, platform, environment, _settings(CaddySettings(), given))
     raise SlipwayError(
         "unknown provider of traffic",
         obj="provider",

@@ -131,7 +131,7 @@ def _frontend(traffic: Traffic) -> list[str]:
         *begin,
         *[
             f"    use_backend {prefix}_{route.service}{_condition(route)}"
-            for route in sorted(traffic.routes, key=_route_order)
+            for route in sorted(traffic.routes, key=Route.precedence)
         ],
         f"    default_backend {UNROUTED}",
     ]
@@ -213,11 +213,6 @@ def _backend(traffic: Traffic, service: Service, weights: Weights, state_directo
         address, weight = f"{_address(server.address)}:{server.port}", weights.get(server.key, 0)
         unchecked = " no-check" if server.key in traffic.unchecked else ""
         yield f"    server {server.name} {address} weight {weight}{unchecked}"
-
-
-def _route_order(route: Route) -> tuple[bool, int, str, str]:
-    """A route with a host before one without, then the longest path first: HAProxy takes the first that matches."""
-    return (not route.host, -len(route.path), route.path, route.host)
 
 
 def _condition(route: Route) -> str:

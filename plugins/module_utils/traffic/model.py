@@ -29,6 +29,14 @@ class Server(t.NamedTuple):
         return (self.service, self.name)
 
 
+class Line(t.NamedTuple):
+    """A server as a file of ours has it."""
+
+    address: str
+    port: int
+    weight: int
+
+
 class Health(t.NamedTuple):
     """The proxy's own check: path, statuses that count as healthy (none: every one), extra headers, seconds until it gives up."""
 
@@ -52,6 +60,10 @@ class Route(t.NamedTuple):
     path: str
     service: str
     host: str
+
+    def precedence(self) -> tuple[bool, int, str, str]:
+        """Sorts them for a proxy that takes the first that matches: with a host before without, then the longest path."""
+        return (not self.host, -len(self.path), self.path, self.host)
 
 
 class Closure(t.NamedTuple):

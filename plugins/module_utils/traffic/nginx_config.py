@@ -11,29 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import typing as t
 
+from .by_file import status_host
 from .closure import OPEN_PATH_ANSWER, in_json
-from .model import Closure, Key, Route, Server, Service, Traffic, Weights, side_of
+from .model import Closure, Key, Line, Route, Server, Service, Traffic, Weights, side_of
 from .structure import LINE_BYTES, heading
 
 _GENERATION = "@generation@"
 _GENERATION_LINE = re.compile(r"^# slipway-generation: ([0-9a-f]{16})$", re.MULTILINE)
 _UPSTREAM = re.compile(r"^upstream slipway_\S+? \{ # (\S+)$")
 _SERVER = re.compile(r"^    server (\S+):(\d+) (?:down|weight=(\d+)); # (\S+)$")
-
-
-class Line(t.NamedTuple):
-    """A server as the file has it."""
-
-    address: str
-    port: int
-    weight: int
-
-
-def status_host(platform: str, environment: str) -> str:
-    """The name under which the running workers tell which text they run (RFC 2606 keeps C(.invalid) free)."""
-    return f"slipway-{platform}-{environment}.invalid"
 
 
 def platform_text(traffic: Traffic, weights: Weights, log: str) -> str:

@@ -63,6 +63,32 @@ class Processes:
                 found.append(Listener(address, port, self._holder(inode)))
         return found
 
+    def connections(self, address: str, port: int) -> int:
+        """How many TCP connections to there are open (state 01, C(ESTABLISHED))."""
+        wanted = str(ipaddress.ip_address(address))
+        found = 0
+        for name in ("net/tcp", "net/tcp6"):
+            for line in self._read(name).splitlines()[1:]:
+                fields = line.split()
+                if len(fields) < 4 or fields[3] != "01":
+                    continue
+                remote, _colon, number = fields[2].rpartition(":")
+                with contextlib.suppress(ValueError):
+                    found += int(number, 16) == port and _address(remote).replace("::ffff:", "") == wanted
+        return found
+
+    def directory(self, pid: int) -> str:
+        """The working directory of a process, or C(/) when it may not be seen."""
+        try:
+            return os.readlink(f"{self._root}/{pid}/cwd")
+        except OSError:
+            return "/"
+
+    def environment(self, pid: int) -> dict[str, str]:
+        """What a process was started with, as far as this user may see."""
+        pairs = (pair.partition("=") for pair in self._read(f"{pid}/environ").split("\0") if "=" in pair)
+        return {name: value for name, _equals, value in pairs}
+
     def _all(self) -> t.Iterator[Process]:
         for entry in os.listdir(self._root):
             if entry.isdecimal():

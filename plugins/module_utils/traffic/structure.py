@@ -40,6 +40,7 @@ def heading(traffic: Traffic) -> str:
     """The comments by which a file says whose it is and what it was rendered from."""
     owned = f"platform={traffic.platform} environment={traffic.environment} bind={traffic.bind} listen={traffic.listen}"
     body = json.dumps(_options(traffic), separators=(",", ":"), sort_keys=True)
+    body = body.replace("{$", "{\\u0024")  # a Caddyfile has variables of the environment in comments, too
     whole = f"{VERSION} {_digest(body)} {body}"
     parts = (whole[start : start + LINE_BYTES] for start in range(0, len(whole), LINE_BYTES))
     return "\n".join([f"# slipway: {owned}", *(f"# slipway-specification: {part}" for part in parts)])

@@ -15,7 +15,7 @@ import pytest
 from tests.integration_local.places import free_port
 
 from .apps import App
-from .proxies import RealHaproxy, RealNginx
+from .proxies import RealCaddy, RealHaproxy, RealNginx
 
 
 @pytest.fixture
@@ -38,6 +38,14 @@ def haproxy(directory: pathlib.Path) -> t.Iterator[RealHaproxy]:
 def nginx(directory: pathlib.Path) -> t.Iterator[RealNginx]:
     directory.chmod(0o755)
     proxy = RealNginx(directory)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def caddy(directory: pathlib.Path) -> t.Iterator[RealCaddy]:
+    proxy = RealCaddy(directory)
     proxy.start()
     yield proxy
     proxy.stop()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real HAProxy and a real nginx on loopback, in private directories."""
+"""A real HAProxy, nginx and Caddy on loopback, in private directories."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Proxy(abc.ABC):
     """What both have in common: how the tests ask for traffic to be moved."""
 
     kind = ""
+    fails_by = ("reload_command", "reload_failed")  # the command by which a proxy does not take a change, and its cause
     process: subprocess.Popen[bytes] | None = None
 
     def __init__(self, directory: pathlib.Path) -> None:
@@ -270,3 +271,67 @@ class RealNginx(Proxy):
 
     def _workers(self) -> list[Process]:
         return Processes().children(int((self.dir / "nginx.pid").read_text()))
+
+
+CADDYFILE = """\
+# by hand
+{{
+	admin unix/{dir}/admin.sock
+	auto_https off
+}}
+http://127.0.0.1:{port} {{
+	respond "by hand"
+}}
+import {dir}/slipway.d/*.caddyfile
+"""
+
+
+class RealCaddy(Proxy):
+    kind = "caddy"
+    fails_by = ("check_command", "config_invalid")
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        super().__init__(directory)
+        (directory / "log").mkdir()
+        self.main = directory / "Caddyfile"
+        self.by_hand_port = free_port()
+        self.main.write_text(CADDYFILE.format(dir=directory, port=self.by_hand_port))
+        self.autosave = directory / "home" / "caddy" / "autosave.json"
+
+    def settings(self) -> dict[str, t.Any]:
+        return {
+            "config_dir": str(self.dir / "slipway.d"),
+            "main_config": str(self.main),
+            "socket": str(self.dir / "admin.sock"),
+            "log_dir": str(self.dir / "log"),
+            "root": str(self.root),
+        }
+
+    def file(self, platform: str = "shop") -> pathlib.Path:
+        return self.dir / "slipway.d" / f"{platform}-production.caddyfile"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            ["caddy", "run", "--config", str(self.main)],
+            env={**os.environ, "XDG_CONFIG_HOME": str(self.dir / "home"), "XDG_DATA_HOME": str(self.dir / "home")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(self.answers_by_hand, "Caddy to start")
+
+    def answers_by_hand(self) -> bool:
+        try:
+            return get(self.by_hand_port) == (200, "by hand")
+        except OSError:
+            return False
+
+    def reload(self) -> None:
+        subprocess.run(["caddy", "reload", "--force", "--config", str(self.main)], check=True, capture_output=True)
+
+    def kill(self) -> None:
+        """As a machine that loses its power, without what Caddy keeps for itself."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(10)
+            self.process = None
+        self.autosave.unlink()

@@ -10,12 +10,12 @@ import shutil
 import typing as t
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import provider
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options import build_traffic
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import switch
 
 from .apps import App, get
+from .crashing import Crash, Crashing
 from .proxies import RealHaproxy
 
 GREEN = {"blue": 0, "green": 100}
@@ -93,42 +93,6 @@ def test_what_a_person_decided_about_a_server_survives_our_reload(
     servers = {server["name"]: server["status"] for server in haproxy.provider().observe()["servers"]}
     assert servers["blue_app2_1"] == "MAINT"
     second.stop()
-
-
-class Crash(BaseException):
-    """The power fails."""
-
-
-class Crashing(System):
-    """Loses power at the n-th thing that is written."""
-
-    def __init__(self, after: int) -> None:
-        self.left = after
-
-    def _count(self) -> None:
-        if self.left == 0:
-            raise Crash
-        self.left -= 1
-
-    def open_fd(self, path: str, flags: int, mode: int = 0o600) -> int:
-        self._count()
-        return super().open_fd(path, flags, mode)
-
-    def write_fd(self, fd: int, data: bytes) -> int:
-        self._count()
-        return super().write_fd(fd, data)
-
-    def fsync_fd(self, fd: int) -> None:
-        self._count()
-        super().fsync_fd(fd)
-
-    def rename(self, source: str, target: str) -> None:
-        self._count()
-        super().rename(source, target)
-
-    def unlink(self, path: str) -> None:
-        if self.left:  # a process that is gone cleans nothing up
-            super().unlink(path)
 
 
 def test_a_crash_at_any_write_leaves_one_of_the_two_sides_live(

@@ -9,58 +9,12 @@ import threading
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch
 
-from .apps import App, Load, get, until, websocket
+from .apps import App, get, until, websocket
 from .proxies import RealNginx
 
 GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
-
-
-def test_a_release_goes_live_and_the_same_again_changes_nothing(
-    nginx: RealNginx, blue: App, green: App, port: int
-) -> None:
-    by_hand = nginx.main.read_bytes()
-    params = nginx.params(port, [blue], [green])
-    assert nginx.switch(params)["changed"] and get(port) == (200, "blue")
-    result = nginx.switch({**params, "weights": GREEN}, drain=5.0)
-    assert result["reloaded"] and result["drain"]["empty"] and get(port) == (200, "green")
-    print("switched_ms", result["switched_ms"])
-    result = nginx.switch({**params, "weights": GREEN})
-    assert (result["changed"], result["actions"], result["reloaded"]) == (False, [], False)
-    seen = nginx.provider().observe()
-    assert (seen["running"], seen["problems"], seen["live_side"]) == (True, [], "green") and seen["notices"]
-    assert nginx.main.read_bytes() == by_hand
-
-
-def test_a_shift_under_load_fails_no_request_but_closes_idle_connections(
-    nginx: RealNginx, blue: App, green: App, port: int
-) -> None:
-    params = nginx.params(port, [blue], [green])
-    nginx.switch(params)
-    with Load(port) as load:
-        load.seen(50)
-        nginx.switch({**params, "weights": GREEN}, drain=5.0)
-        load.seen(50)
-    assert all(status == 200 for status, _name in load.answers) and load.answers[-1] == (200, "green")
-    assert load.failures == []
-
-
-def test_weights_split_the_traffic(nginx: RealNginx, blue: App, green: App, port: int) -> None:
-    nginx.switch({**nginx.params(port, [blue], [green]), "weights": {"blue": 50, "green": 50}})
-    answers = [get(port)[1] for _each in range(100)]
-    assert {"blue", "green"} == set(answers)
-    assert nginx.provider().observe()["weights"] == {"backend": {"blue": 50, "green": 50}}
-
-
-def test_an_unready_side_gets_no_traffic(nginx: RealNginx, blue: App, green: App, port: int) -> None:
-    params = nginx.params(port, [blue], [green])
-    nginx.switch(params)
-    green.health = 503
-    with pytest.raises(SlipwayError) as refused:
-        nginx.switch({**params, "weights": GREEN}, gate=0.3)
-    assert refused.value.cause == "gate" and "503" in refused.value.message and green.served == 0
 
 
 def test_a_drain_waits_for_the_slow_request_and_reports_a_websocket(
@@ -82,16 +36,6 @@ def test_a_drain_waits_for_the_slow_request_and_reports_a_websocket(
     stream.close()
 
 
-def test_a_watch_that_sees_500s_takes_the_traffic_back(nginx: RealNginx, blue: App, green: App, port: int) -> None:
-    params = nginx.params(port, [blue], [green])
-    nginx.switch(params)
-    green.status = 500
-    with Load(port), pytest.raises(SwitchError) as failed:
-        nginx.switch({**params, "weights": GREEN}, watch=Watch(10.0, 0.05, 0.02, 20, True))
-    assert failed.value.cause == "watch_errors" and failed.value.result()["reverted"]
-    assert get(port) == (200, "blue")
-
-
 def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: int) -> None:
     api = App("api")
     params = nginx.params(port, [blue], [green])
@@ -110,16 +54,6 @@ def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: 
         (200, "api"),
     )
     api.stop()
-
-
-def test_a_file_with_many_servers_and_a_secret_is_loaded_and_nobody_elses_to_read(
-    nginx: RealNginx, blue: App, green: App, port: int
-) -> None:
-    params = nginx.params(port, [blue], [green] * 60)
-    params["services"]["backend"]["health"]["headers"] = {"X-Token": "hunter2"}
-    nginx.switch(params)
-    assert get(port) == (200, "blue") and len(nginx.file().read_text().split("specification: ")) > 2
-    assert nginx.file().stat().st_mode & 0o777 == 0o600
 
 
 def test_a_configuration_that_nginx_refuses_is_not_left_in_place(

@@ -22,7 +22,7 @@ from .shop import Shop, turns
 WATCH = Watch(bake=10.0, interval=0.05, max_error_ratio=0.02, min_requests=20, revert=True)
 
 
-@pytest.fixture(params=["haproxy", "nginx"])
+@pytest.fixture(params=["haproxy", "nginx", pytest.param("caddy", marks=pytest.mark.sample(3, of=" caddy"))])
 def proxy(request: pytest.FixtureRequest) -> Proxy:
     return t.cast(Proxy, request.getfixturevalue(request.param))
 
@@ -38,7 +38,7 @@ def shop(proxy: Proxy, port: int) -> t.Iterator[Shop]:
 def test_every_path_changes_once_from_old_to_new_and_no_request_fails(shop: Shop) -> None:
     assert shop.answers() == "old"
     with shop.asked() as asked:
-        result = shop.proxy.switch(shop.new(), watch=Watch(0.5, 0.05, 0.02, 20, True), drain=5.0)
+        result = shop.proxy.switch(shop.new(), watch=Watch(1.0, 0.05, 0.02, 20, True), drain=5.0)
         asked.seen(50)
     assert asked.failures() == [] and asked.turns() == turns("old", "new")
     assert result["changed"] and result["reloaded"] and result["live_side"] == "green" and result["switched_ms"] > 0

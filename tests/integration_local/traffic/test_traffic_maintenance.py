@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A platform that is closed for maintenance, by a real HAProxy and a real nginx."""
+"""A platform that is closed for maintenance, by a real HAProxy, nginx and Caddy."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.closure imp
 from tests.integration_local.places import free_port
 
 from .apps import App, Load, get, until
-from .proxies import Proxy, RealHaproxy, RealNginx
+from .proxies import Proxy, RealHaproxy
 
 pytestmark = pytest.mark.sample(12)
 
 GREEN = {"blue": 0, "green": 100}
-# All that means something to one of the two, and letters of several bytes.
-PAGE = "<p>Zurück um 5 Uhr: $5, ${x} \"a\" 'b' \\ \\n # %[src] %%</p>\r\n\t<!-- ü -->\n"
+# All that means something to one of them, and letters of several bytes.
+PAGE = "<p>Zurück um 5 Uhr: $5, ${x} {env.HOME} {$HOME} \\{ `\\` \"a\" 'b' \\ \\n # %[src] %%</p>\r\n\t<!-- ü -->\n"
 
 
 class Answer(t.NamedTuple):
@@ -46,7 +46,7 @@ def ask(port: int, path: str = "/", method: str = "GET", **headers: str) -> Answ
         connection.close()
 
 
-@pytest.fixture(params=["haproxy", "nginx"])
+@pytest.fixture(params=["haproxy", "nginx", pytest.param("caddy", marks=pytest.mark.sample(3, of=" caddy"))])
 def proxy(request: pytest.FixtureRequest) -> Proxy:
     found: Proxy = request.getfixturevalue(request.param)
     return found
@@ -195,12 +195,13 @@ def test_a_proxy_that_does_not_take_it_is_as_open_as_before(
     proxy: Proxy, shop: dict[str, t.Any], port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = proxy.file().read_bytes()
-    settings = {**proxy.settings(), "reload_command": ["false"]}
+    command, cause = proxy.fails_by
+    settings = {**proxy.settings(), command: ["false"]}
     with monkeypatch.context() as patched:
         patched.setattr(proxy, "settings", lambda: settings)
         with pytest.raises(SlipwayError) as refused:
             proxy.close()
-    assert refused.value.cause == "reload_failed"
+    assert refused.value.cause == cause
     assert proxy.file().read_bytes() == text
     assert get(port) == (200, "blue")
 
@@ -287,9 +288,13 @@ def test_a_run_that_was_killed_while_it_let_requests_in_is_finished(
     assert not haproxy.reopen()["changed"]
 
 
-def test_nginx_says_that_it_cannot_hold(nginx: RealNginx, blue: App, green: App, port: int) -> None:
-    nginx.switch(nginx.params(port, [blue], [green]))
+@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+def test_the_others_say_that_they_cannot_hold(
+    request: pytest.FixtureRequest, kind: str, blue: App, green: App, port: int
+) -> None:
+    proxy: Proxy = request.getfixturevalue(kind)
+    proxy.switch(proxy.params(port, [blue], [green]))
     with pytest.raises(SlipwayError) as refused:
-        nginx.close(hold=5)
+        proxy.close(hold=5)
     assert refused.value.cause == "cannot_hold"
     assert get(port) == (200, "blue")

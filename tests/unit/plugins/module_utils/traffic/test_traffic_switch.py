@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import provider
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import PROVIDERS, provider
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import (
     Counters,
     Look,
@@ -262,10 +262,10 @@ def test_watch_and_drain_run_together() -> None:
 def test_an_unknown_provider_is_refused_with_those_there_are() -> None:
     with pytest.raises(SlipwayError) as refused:
         provider("apache", System(), platform="shop", environment="production")
-    assert refused.value.cause == "unknown_provider" and "haproxy or nginx" in refused.value.message
+    assert refused.value.cause == "unknown_provider" and "haproxy or nginx or caddy" in refused.value.message
 
 
-@pytest.mark.parametrize("name", ["haproxy", "nginx"])
+@pytest.mark.parametrize("name", PROVIDERS)
 def test_settings_of_the_other_provider_and_empty_ones_are_passed_over(name: str) -> None:
     found = provider(
         name,
