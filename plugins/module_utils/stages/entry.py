@@ -16,35 +16,27 @@ import typing as t
 
 from .launch import UNUSABLE
 
-# States of release_state and container_deploy after which nothing of a release is left to do on a machine.
+# States of release_state and of the models after which nothing of a release is left to do on a machine.
 LAST = ("withdrawn", "released", "recorded", "settled", "reverted")
 
 
 def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.Any]]:
     """What a module does; only that one is imported."""
     if module == "release_state":
-        from .release_state import perform as read_or_record
-
-        return read_or_record
-    if module == "container_deploy":
-        from .container_deploy import perform as deploy
-
-        return deploy
-    if module == "database_backup":
-        from .database_backup import perform as back_up
-
-        return back_up
-    if module == "migration_rehearsal":
-        from .migration_rehearsal import perform as rehearse
-
-        return rehearse
-    if module == "migration_runner":
-        from .migration_runner import perform as migrate
-
-        return migrate
-    from .traffic_switch import perform as switch
-
-    return switch
+        from .release_state import perform
+    elif module == "container_deploy":
+        from .container_deploy import perform
+    elif module == "process_deploy":
+        from .process_deploy import perform
+    elif module == "database_backup":
+        from .database_backup import perform
+    elif module == "migration_rehearsal":
+        from .migration_rehearsal import perform
+    elif module == "migration_runner":
+        from .migration_runner import perform
+    else:
+        from .traffic_switch import perform
+    return perform
 
 
 def main() -> bool:

@@ -43,7 +43,7 @@ class Outline(t.NamedTuple):
         return "".join(f"{line}\n" for line in [*lines, *(f"bad: {identity}" for identity in sorted(self.bad))])
 
 
-def perform(params: Params, check: bool) -> dict[str, t.Any]:
+def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
     :param params: by C(arguments.RELEASE_STATE), with every default filled in.

@@ -35,7 +35,7 @@ SETTINGS = (
 Params = t.Mapping[str, t.Any]
 
 
-def perform(params: Params, check: bool) -> dict[str, t.Any]:
+def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
     :param params: by C(arguments.TRAFFIC_SWITCH), with every default filled in.

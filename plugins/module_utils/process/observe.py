@@ -1,0 +1,97 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is there, read back from manager, link and disk (private to the collection)."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ..errors import SlipwayError
+from ..system import System
+from .manager import Found, Manager
+from .records import Record, last_settled, read_records
+from .spec import SIDES, Scope
+from .tree import Trees
+
+
+def observe(scope: Scope, system: System, manager: Manager) -> dict[str, t.Any]:
+    """Everything about a platform's processes on this machine; never fails for the manager's sake.
+
+    :returns: C(manager) (ok, name, version, problem), C(current), C(sides), C(releases), C(live_side).
+    """
+    records = read_records(system, scope)
+    trees = Trees(system, scope)
+    about: dict[str, t.Any] = {
+        "current": current_release(scope),
+        "releases": [_release(trees, record) for record in records],
+        "live_side": _live(records),
+        "sides": {},
+    }
+    try:
+        facts = manager.facts()
+        found = manager.found(scope)
+    except SlipwayError as error:
+        problem = {**error.result()["error"], "message": error.message}
+        return {**about, "manager": {"ok": False, "problem": problem}}
+    sides = {side: _side([item for item in found if item.labels.side == side]) for side in SIDES}
+    return {**about, "manager": {"ok": True, "problem": None, **facts}, "sides": sides}
+
+
+def current_release(scope: Scope) -> str:
+    """The release that the link C(current) names; empty before there is one."""
+    try:
+        return os.path.basename(os.readlink(current_path(scope)))
+    except OSError:
+        return ""
+
+
+def current_path(scope: Scope) -> str:
+    """The link to the directory of the release that was decided on."""
+    return os.path.join(scope.base, "current")
+
+
+def shown(found: t.Iterable[Found]) -> dict[str, dict[str, t.Any]]:
+    """Processes as a diff shows them."""
+    return {item.name: {"status": item.status, "boot": item.boot, "spec": item.labels.spec} for item in found}
+
+
+def _live(records: t.Sequence[Record]) -> str:
+    settled = last_settled(records)
+    return settled.side if settled else ""
+
+
+def _side(here: t.Sequence[Found]) -> dict[str, t.Any]:
+    """One side: the release that runs there (or would be started), and its replicas."""
+    first = next((item for item in here if item.running), here[0] if here else None)
+    current = first.labels.release if first else ""
+    services: dict[str, list[dict[str, t.Any]]] = {}
+    for item in here:
+        if item.labels.release == current:
+            services.setdefault(item.labels.service, []).append(_replica(item))
+    return {
+        "release": current,
+        "version": first.labels.version if first else "",
+        "identity": first.labels.identity if first else "",
+        "running": any(item.running for item in here if item.labels.release == current),
+        "services": services,
+        "others": [item.name for item in here if item.labels.release != current and item.running],
+    }
+
+
+def _replica(item: Found) -> dict[str, t.Any]:
+    about = item._asdict()
+    labels = about.pop("labels")
+    return {
+        **about,
+        "running": item.running,
+        "replica": item.number,
+        **{key: getattr(labels, key) for key in ("release", "version", "identity", "spec", "role", "tree")},
+    }
+
+
+def _release(trees: Trees, record: Record) -> dict[str, t.Any]:
+    """A kept release, and whether it can be started without any network."""
+    missing = sorted({code for code in record.services.values() if not trees.complete(record.release, code)})
+    return {**record._asdict(), "ready": not missing, "missing": missing}
