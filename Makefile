@@ -8,6 +8,9 @@ SHELL := /bin/bash
 RUN := .venv-test/bin
 # Every lab that a target here makes.
 LABS := lab acceptance bench molecule-1 molecule-2 molecule-3 molecule-4 molecule-5 molecule-6
+# Tools and drivers that tests put into images, or run here.
+MIGRATION_TOOLS = tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 mysql2@3.24.6 pg@8.16.3 && \
+	tools/bootstrap.sh venv migration-tools requirements/migration-tools.txt
 ANY = $(firstword $(wildcard .venv-run/bin .venv-test/bin))
 export PYTHONPATH := $(CURDIR)/.cache/collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
@@ -32,13 +35,12 @@ unit: environment ## Unit tests (seconds)
 	@$(RUN)/python -m pytest -q -n 2 tests/unit examples/shop/tests
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
-	@tools/bootstrap.sh packages haproxy nginx-light openssl busybox-static debootstrap postgresql mariadb-server pgbackrest zabbix-server-pgsql zstd age
-	@tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 mysql2@3.24.6 pg@8.16.3
+	@tools/bootstrap.sh packages haproxy nginx-light caddy openssl busybox-static debootstrap postgresql mariadb-server pgbackrest pgbouncer zabbix-server-pgsql zstd age
 	@tools/bootstrap.sh npm-files @backstage/plugin-catalog-backend@4.0.5
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
 	@tools/bootstrap.sh maven flyway
 	@tools/bootstrap.sh maven changelogs
-	@tools/bootstrap.sh venv migration-tools requirements/migration-tools.txt
+	@$(MIGRATION_TOOLS)
 	@$(RUN)/python -m tests.lab engine
 	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
 
@@ -51,6 +53,7 @@ molecule: environment ## One scenario a role, on machines of the lab
 
 acceptance: environment ## Whole releases in the lab, under load; of the long matrices a sample drawn by SEED
 	@tools/bootstrap.sh packages debootstrap
+	@$(MIGRATION_TOOLS)
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest -q --durations=20 tests/acceptance
 
 lint: ## All gates; `tools/lint.sh --list` names them, `tools/lint.sh NAME…` runs some

@@ -29,6 +29,8 @@ MARIADB = (
 TREES = ("/usr/lib/mysql", "/usr/share/mysql", "/usr/lib/locale/C.utf8", "/usr/share/zoneinfo")
 POSTGRESQL = ("/usr/lib/postgresql/{}", "/usr/share/postgresql/{}")
 _SKIPPED = re.compile(r"/(bitcode|man|locale/(?!C\.utf8)|right|posix)(/|$)")
+_LEFT = re.compile(r"/(__pycache__|tests|locale/(?!en(/|$))[^/.]+)(/|$)")
+_EVERYWHERE = re.compile(r"/(ld-linux.*|lib(c|m|dl|pthread|rt))[.-]")
 _UNUSED = re.compile(
     r"site-packages|test|idlelib|tkinter|ensurepip|turtledemo|lib2to3|pydoc_data|unittest|distutils|config-.*"
 )
@@ -66,6 +68,13 @@ def python(environment: str, *packages: str) -> str:
     return _image([*SHELL, "cat", "sleep"], trees, extra=extra, linked=found, changes=("USER 1234",))
 
 
+def java(home: str) -> str:
+    """An image in which a Java runtime of this machine that is mounted there finds what it needs, and a user of its own."""
+    needed = [str(path) for path in pathlib.Path(home).rglob("*.so")]
+    programs, locale = [*SHELL, *AROUND, "bash", "env", "expr"], "/usr/lib/locale/C.utf8"
+    return _image(programs, [locale], linked=needed, mounted=[home], changes=("USER 1234",))
+
+
 def with_program(path: str, script: str) -> str:
     """The image that has everything, one of whose programs is a script."""
     return with_files(full(), {path: f"#!/bin/sh\n{script}\n"})
@@ -83,6 +92,30 @@ def with_files(image: str, files: dict[str, str]) -> str:
                 content = text.encode()
                 member.size, member.mode = len(content), 0o755
                 tar.addfile(member, io.BytesIO(content))
+        _docker("cp", "-", f"{container}:/", stdin=archive.getvalue())
+        _docker("commit", container, name)
+        _docker("rm", container)
+    return name
+
+
+def added(image: str, trees: dict[str, str], programs: tuple[str, ...] = ()) -> str:
+    """An image with more directories and files of this machine, by the names that they get.
+
+    :param programs: on PATH; with the libraries that they need, but those that every image of this distribution has.
+    """
+    found = {name: real for name, real in _files([*programs], [], []).items() if not _EVERYWHERE.search(real)}
+    found = {
+        os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name)): real
+        for name, real in found.items()
+    }
+    about = [(name, real, os.stat(real).st_mtime_ns) for name, real in sorted({**trees, **found}.items())]
+    name = f"{REPOSITORY}:{hashlib.sha256(f'{image} {json.dumps(about)}'.encode()).hexdigest()[:16]}"
+    if not _exists(name):
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for target, real in {**trees, **found}.items():
+                tar.add(real, target.lstrip("/"), filter=lambda one: None if _LEFT.search(f"/{one.name}") else one)
+        container = _docker("create", image, "-")
         _docker("cp", "-", f"{container}:/", stdin=archive.getvalue())
         _docker("commit", container, name)
         _docker("rm", container)
@@ -118,10 +151,15 @@ def _image(
     *,
     extra: dict[str, str] | None = None,
     linked: list[str] | None = None,
+    mounted: list[str] | None = None,
     changes: tuple[str, ...] = (),
 ) -> str:
-    """:param linked: more that need libraries."""
-    files = {**_files(programs, trees, linked or []), **(extra or {})}
+    """Made out of a list of files.
+
+    :param linked: more that need libraries.
+    :param mounted: directories that are none of it, and whose programs need libraries.
+    """
+    files = {**_files(programs, [*trees, *(mounted or [])], linked or []), **(extra or {})}
     about = [(name, os.stat(real).st_size, os.stat(real).st_mtime_ns) for name, real in sorted(files.items())]
     image = f"{REPOSITORY}:{hashlib.sha256(json.dumps([about, trees, *changes]).encode()).hexdigest()[:16]}"
     if not _exists(image):

@@ -52,18 +52,19 @@ class Run(t.NamedTuple):
 class Site:
     """A directory with a site in it.
 
-    :param directory: where; the shop's own directory itself, or a copy of its parts.
+    :param directory: where; the example's own directory itself, or a copy of its parts.
+    :param example: of which site.
     """
 
-    def __init__(self, lab: Lab, directory: Path) -> None:
+    def __init__(self, lab: Lab, directory: Path, example: Path = SHOP) -> None:
         self.lab = lab
         self.directory = directory
-        if directory != SHOP:
+        if directory != example:
             for part in PARTS:
-                source, target = SHOP / part, directory / part
+                source, target = example / part, directory / part
                 if source.is_dir():
                     shutil.copytree(source, target, ignore=shutil.ignore_patterns("lab.yml"), dirs_exist_ok=True)
-                else:
+                elif source.exists():
                     shutil.copy(source, target)
 
     def write_inventory(

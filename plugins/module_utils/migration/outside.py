@@ -121,7 +121,7 @@ class Outside(Tool):
                 raise
             return None
         noted = [one._replace(notes=self._notes.get(one.script, one.notes)) for one in texts]
-        return Sources(noted, self._database.dialect, self._database.major())
+        return Sources(noted, self._database.dialect, self._database.major(), comment=self.comment)
 
     def apply(self, order: Order) -> Report:
         self._expect(order)

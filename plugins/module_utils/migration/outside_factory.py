@@ -22,6 +22,8 @@ PYTHON = "with PROGRAM -m pip install NAME; or name the project's own interprete
 
 # How each is started unless project.program says it, the table of its history, its own file, and how to get it.
 PROGRAMS = {"alembic": "python3", "django": "python3", "flyway": "flyway", "liquibase": "liquibase", "knex": "node"}
+# Java reads variables, and so a password, in the encoding of the locale; an image, and a session over SSH, often have none.
+JAVA, UTF_8 = ("flyway", "liquibase"), {"LC_ALL": "C.UTF-8"}
 CONFIGS = {"alembic": "alembic.ini", "knex": "knexfile.js", "liquibase": "changelog.xml"}
 INSTALL = {
     "alembic": f"Install it {PYTHON}",
@@ -67,6 +69,7 @@ def outside(
     env = {
         project["url_variable"]: where.uri(),
         **where.variables(settings),
+        **(UTF_8 if name in JAVA else {}),
         **{key: str(value) for key, value in project["environment"].items()},
     }
     install = INSTALL.get(name, "").replace("PROGRAM", " ".join(program)).replace("NAME", name)

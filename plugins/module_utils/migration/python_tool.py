@@ -20,6 +20,8 @@ from .outside import Outside, Run, failed
 class PythonTool(Outside):
     """See RV(Tool)."""
 
+    comment = "#"
+
     def _url(self) -> str:
         """What the child is told of the database."""
         where = self._setup.address

@@ -54,18 +54,21 @@ class Sources(t.NamedTuple):
     :param texts: of the migrations that would be applied, in order.
     :param server: major version of PostgreSQL.
     :param tables: that the database has, without those of the history; None where nobody asked it.
+    :param comment: what annotations begin with in the files of migrations.
     """
 
     texts: t.Sequence[Text]
     dialect: str
     server: int = 0
     tables: t.Optional[frozenset[str]] = None
+    comment: str = "--"
 
 
 class Tool(abc.ABC):
     """One tool, one database, and the migrations of one version of a program."""
 
     name: t.ClassVar[str]
+    comment: t.ClassVar[str] = "--"  # what one in a file of a migration begins with
     say: t.Callable[[str], None] = staticmethod(lambda _text: None)  # told how far a long one is, where a tool knows
     begun: t.Callable[[str], None] = staticmethod(
         lambda _script: None

@@ -72,8 +72,12 @@ class Reading(t.NamedTuple):
     statements: tuple[tuple[Statement, tuple[Action, ...]], ...]
 
 
-def reading(text: Text, dialect: str) -> Reading:
-    """:raises SlipwayError: as RV(split); C(bad_input) for an annotation that allows a rule which there is not."""
+def reading(text: Text, dialect: str, *, skimmed: bool = False) -> Reading:
+    """What a migration does.
+
+    :param skimmed: what its statements do is left out.
+    :raises SlipwayError: as RV(split); C(bad_input) for an annotation that allows a rule which there is not.
+    """
     for allowed in text.notes.allowed:
         if allowed.rule not in NAMES:
             near = difflib.get_close_matches(allowed.rule, NAMES, 1)
@@ -87,7 +91,7 @@ def reading(text: Text, dialect: str) -> Reading:
     statements = []
     for one in split(text.pieces, dialect, text.script) if text.statements is None else text.statements:
         if concerned(one):
-            statements.append((one, tuple(read(one, dialect))))
+            statements.append((one, () if skimmed else tuple(read(one, dialect))))
     return Reading(text, tuple(statements))
 
 
@@ -130,6 +134,11 @@ def finding_of(text: Text, action: Action, rule: Rule) -> Finding:
     return Finding(text.script, action.line, rule.name, rule.kind, message, recipe, overruled(text.notes, rule))
 
 
+def spelled(finding: Finding, comment: str) -> Finding:
+    """With annotations as the files of that migration take them."""
+    return finding._replace(recipe=finding.recipe.replace("-- slipway:", f"{comment} slipway:"))
+
+
 def overruled(notes: Notes, rule: Rule) -> str:
     """By which annotation; empty when by none."""
     for allowed in notes.allowed:
@@ -146,21 +155,22 @@ def lint(sources: Sources, squawk: t.Callable[[], Squawk | None] = lambda: None)
     :param squawk: asked as well, on PostgreSQL.
     :raises SlipwayError: as RV(reading); C(command_failed) for a squawk that does not answer.
     """
-    readings = [reading(text, sources.dialect) for text in sources.texts]
+    empty = sources.tables is not None and not sources.tables
+    readings = [reading(text, sources.dialect, skimmed=empty) for text in sources.texts]
     phases = {one.text.script: "expand" for one in readings}
-    if not readings or (sources.tables is not None and not sources.tables):
+    if not readings or empty:
         return Linted((), phases)
     judged = own(readings, sources.dialect, sources.tables)
     second = squawk() if sources.dialect == "postgresql" else None
     if second is not None:
         judged += second.judged(readings, judged, sources.server)
         judged.sort(key=lambda one: (*one.at, one.finding.line))
-    findings = tuple(dict.fromkeys(one.finding for one in judged if not one.spared))
+    findings = tuple(dict.fromkeys(spelled(one.finding, sources.comment) for one in judged if not one.spared))
     phases.update({one.script: CONTRACT for one in findings if one.kind == CONTRACT})
     return Linted(findings, phases, (OWN,) if second is None else (OWN, second.version))
 
 
-def expect_safe(linted: Linted) -> None:
+def expect_safe(linted: Linted, comment: str = "--") -> None:
     """:raises SlipwayError: C(contract) or C(unsafe_lock), with the safe recipe; all findings are its evidence."""
     standing = linted.standing
     if not standing:
@@ -170,8 +180,8 @@ def expect_safe(linted: Linted) -> None:
     raise SlipwayError(
         f"{first.message} ({first.rule}" + (f"; and {rest} more findings)" if rest else ")"),
         obj=f"{first.script}:{first.line}",
-        remedy=f"{first.recipe} Where it does no harm, write above the first statement: -- slipway: allow={first.rule} reason=…"
-        " Nothing was applied.",
+        remedy=f"{first.recipe} Where it does no harm, write above the first statement: {comment} slipway: allow={first.rule}"
+        " reason=… Nothing was applied.",
         cause=first.kind,
         evidence={"lint": [one.told() for one in linted.findings]},
     )

@@ -44,7 +44,7 @@ class Gate(t.NamedTuple):
 
         found = lint(sources, lambda: Squawk.found(self.squawk, self.system))
         if applies and self.mode == REFUSE:
-            expect_safe(found)
+            expect_safe(found, sources.comment)
         return found
 
     def told(self, found: Linted | None, order: Order) -> dict[str, t.Any]:
