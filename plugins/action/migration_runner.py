@@ -17,7 +17,7 @@ from ansible_collections.slipway.deploy.plugins.plugin_utils.handed_secrets impo
 from ansible_collections.slipway.deploy.plugins.plugin_utils.migration_options import shipped, spread
 from ansible_collections.slipway.deploy.plugins.plugin_utils.progress import Watcher, reader
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction
-from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_migration_url
+from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_migration_url, read_replica_urls
 
 display = Display()
 
@@ -44,10 +44,25 @@ class ActionModule(StageAction):
         )
 
     def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
-        args = shipped(spread(args), variables, self._templar)
+        args = spread(args)
+        if args.get("state") == "replayed":
+            return self._about_replicas(args, variables)
+        args = shipped(args, variables, self._templar)
         if not boolean(args.get("here", True), strict=False):
             return args  # the secret stays where it is
         secrets = args.get("secrets") or site_secrets([args.get("container")], variables, self._templar)
-        args = {**args, "secrets": encode_secrets(secrets)}
+        return self._to_database({**args, "secrets": encode_secrets(secrets)}, variables)
+
+    def _about_replicas(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """No migration is sent for that."""
+        urls = args.get("replicas") or []
+        args = {name: value for name, value in args.items() if name not in ("path", "files", "replicas")}
+        if not boolean(args.get("here", True), strict=False):
+            return args
+        urls = urls or read_replica_urls(variables, self._templar)
+        encoded = [base64.b64encode(str(url).encode()).decode() for url in urls]
+        return self._to_database({**args, "replicas": encoded}, variables)
+
+    def _to_database(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         url = str(args.get("url") or "") or read_migration_url(variables, self._templar)
         return {**args, "url": base64.b64encode(url.encode()).decode()} if url else args

@@ -47,6 +47,7 @@ class ActionModule(ActionBase):
                 suffix=secrets.token_hex(2),
                 finished=str(args.get("finished") or ""),
                 foreseen=self._foreseen(args, config, task_vars or {}),
+                replicas=_told(args.get("replicas"), (config["migrations"] or {}).get("host"), task_vars or {}),
             )
         except SlipwayError as error:
             result.update(failed=True, **error.result())
@@ -60,9 +61,7 @@ class ActionModule(ActionBase):
     ) -> dict[str, t.Any] | None:
         """What a preview of a restore, or of migrations, said on the machine that would do it."""
         part = (config["database"] or {}).get("backup") if args["goal"] == "restore" else config["migrations"]
-        host = (part or {}).get("host")
-        name = str(args.get("foreseen") or "")
-        return registered(variables, [host], [name])[name][host] if host and name else None
+        return _told(args.get("foreseen"), (part or {}).get("host"), variables)
 
     def _play(self, wanted: list[str], variables: dict[str, t.Any]) -> Play:
         parent: t.Any = self._task._parent
@@ -79,3 +78,9 @@ class ActionModule(ActionBase):
             strategy=str(play.strategy),
             serial=list(play.serial or []),
         )
+
+
+def _told(register: t.Any, host: str | None, variables: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """What one machine has registered."""
+    name = str(register or "")
+    return registered(variables, [host], [name])[name][host] if host and name else None

@@ -39,6 +39,11 @@ options:
         by M(slipway.deploy.database_backup).
       - For O(goal=migrate) and O(goal=contract), that of the machine that migrates, made by M(slipway.deploy.migration_runner).
     type: str
+  replicas:
+    description:
+      - Where C(slipway_database.replicas) names some, name of the variable in which the machine that migrates has whether each of
+        them can be asked, by M(slipway.deploy.migration_runner) with C(state=replayed) in check mode.
+    type: str
 attributes:
   check_mode:
     description: Can run in check mode and returns the same as without it.

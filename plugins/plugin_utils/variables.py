@@ -85,6 +85,20 @@ def read_migration_url(task_vars: Variables, templar: t.Any) -> str:
     return _read_url(_MIGRATIONS, "admin_url", task_vars, templar) or read_database_url(task_vars, templar)
 
 
+def read_replica_urls(task_vars: Variables, templar: t.Any) -> list[str]:
+    """The C(replicas) of C(slipway_database), for handing them to a module.
+
+    :raises AnsibleError: one cannot be read; validation has said so before.
+    """
+    resolver = Resolver(templar, task_vars, task_vars["hostvars"], version_required=False)
+    found = resolver.variable(_DATABASE, task_vars.get(_DATABASE)) or {}
+    urls = found.get("replicas") or [] if isinstance(found, dict) else []
+    for url in urls if isinstance(urls, list) else [urls]:
+        if isinstance(url, Unreadable):
+            raise errors.AnsibleError(f"{_DATABASE}.replicas: {url.reason}")
+    return [str(url) for url in (urls if isinstance(urls, list) else [urls])]
+
+
 def _read_url(variable: str, name: str, task_vars: Variables, templar: t.Any) -> str:
     resolver = Resolver(templar, task_vars, task_vars["hostvars"], version_required=False)
     found = resolver.variable(variable, task_vars.get(variable)) or {}

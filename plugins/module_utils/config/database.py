@@ -33,6 +33,10 @@ def complete_database(database: Database, groups: t.Mapping[str, t.Sequence[str]
     :return: both, or the one that they are; nothing where no backups are taken.
     """
     backup = (database or {}).get("backup")
+    if database and database.get("replicas") and database.get("engine") == "sqlite":
+        findings.problem(
+            "slipway_database.replicas", "SQLite has none", found="sqlite", wanted="none", remedy="Leave it out."
+        )
     if database is None or not backup:
         return []
     _check_whole_cluster(backup, database.get("engine"), findings)
@@ -55,7 +59,10 @@ def database_secrets(database: Database) -> dict[str, str]:
     """The database's URL and the password in it, by the name under which messages speak of them."""
     if not database or database.get("engine") == "sqlite":  # a path is no secret
         return {}
-    return url_secrets("slipway_database.url", database.get("url"))
+    found = url_secrets("slipway_database.url", database.get("url"))
+    for number, url in enumerate(database.get("replicas") or ()):
+        found.update(url_secrets(f"slipway_database.replicas[{number}]", url))
+    return found
 
 
 def masked_database(database: Database) -> Database:
@@ -64,7 +71,8 @@ def masked_database(database: Database) -> Database:
         return None
     if database.get("engine") == "sqlite":
         return database
-    return {**database, "url": masked_url(database["url"])}
+    replicas = [masked_url(url) for url in database.get("replicas") or ()]
+    return {**database, "url": masked_url(database["url"]), **({"replicas": replicas} if replicas else {})}
 
 
 def url_secrets(path: str, url: str | None) -> dict[str, str]:

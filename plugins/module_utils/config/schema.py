@@ -121,10 +121,10 @@ _TRAFFIC = Option(
             "provider",
             "string",
             "What moves the traffic. C(haproxy) switches at run time and loses nothing. C(nginx) reloads, which closes"
-            " idle keep-alive connections.",
+            " idle keep-alive connections. C(caddy) does so only for what is more than the other side.",
             default="haproxy",
-            choices=("haproxy", "nginx"),
-            later=("caddy", "traefik", "kubernetes", "aws_alb", "aws_lambda_alias"),
+            choices=("haproxy", "nginx", "caddy"),
+            later=("traefik", "kubernetes", "aws_alb", "aws_lambda_alias"),
         ),
         Option("listen", "integer", "The port that clients connect to.", default=80, low=PORT_LOW, high=PORT_HIGH),
         Option("bind", "string", "The address that clients connect to; C(*) is every one.", default="*", pattern=BIND),
@@ -159,6 +159,15 @@ _DATABASE = (
         options=(
             Option("engine", "string", "What it is.", required=True, choices=DATABASES),
             Option("url", "string", "Where it is, with user and password.", required=True, secret=True),
+            Option(
+                "replicas",
+                "list",
+                "Connection strings of its replicas that the platform reads from. What has migrated waits until each has"
+                " replayed that, before a new version is prepared. The machine that migrates asks them.",
+                single=True,
+                unique=True,
+                element=Option("url", "string", "Where one is, with user and password.", secret=True),
+            ),
             BACKUP,
         ),
     ),

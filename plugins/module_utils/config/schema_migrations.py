@@ -170,6 +170,12 @@ MIGRATIONS = Option(
             default="10m",
             low=1,
         ),
+        Option(
+            "replica_wait",
+            "duration",
+            "How long to wait for C(slipway_database.replicas) to replay what was applied. A release is refused after that.",
+            default="5m",
+        ),
         Option("schema", "string", "The schema to work in; by default the connection's own.", pattern=_IDENTIFIER),
         Option("table", "string", "The table of the history; by default what the tool calls it.", pattern=_IDENTIFIER),
         Option(
@@ -220,6 +226,38 @@ FOR_ONE_RUN = (
         identity=False,
         roles=ROLES,
         example="ansible-playbook slipway.deploy.migrate -i production -e slipway_migrate_phase=backfill",
+    ),
+    Option(
+        "slipway_migrate_baseline",
+        "string",
+        "The playbook C(migrate) begins the history of a database that has tables already: it is at this version. Nothing of"
+        " the schema is changed.",
+        pattern=_WORD,
+        identity=False,
+        roles=ROLES,
+        example="ansible-playbook slipway.deploy.migrate -i production -e slipway_migrate_baseline=1.2",
+    ),
+    Option(
+        "slipway_migrate_repair",
+        "boolean",
+        "The playbook C(migrate) puts the history right, once somebody has looked: it takes back the lines of what failed or"
+        " was cut off, takes the files for true where they were edited, and notes those that are gone as deleted. Nothing of"
+        " the schema is changed.",
+        default=False,
+        identity=False,
+        roles=ROLES,
+        example="ansible-playbook slipway.deploy.migrate -i production -e slipway_migrate_repair=true",
+    ),
+    Option(
+        "slipway_also",
+        "list",
+        "Inventories of other environments, whose migrations the playbook C(migrations) shows beside its own. Paths on the"
+        " controller, below C(slipway_site_dir) unless they are absolute; several, or one text with commas.",
+        single=True,
+        element=Option("inventory", "string", "One of them."),
+        identity=False,
+        roles=ROLES,
+        example="ansible-playbook slipway.deploy.migrations -i production -e slipway_also=staging",
     ),
     Option(
         "slipway_let_go",

@@ -12,7 +12,7 @@ from ..errors import SlipwayError
 from . import maintenance
 from .fleet import Fleet, Read
 from .foreseen import Words, in_the_way
-from .migrate import compatible_with, migrating
+from .migrate import compatible_with, migrating, unheard, unjudged
 from .preflight import problems_of
 from .recover import CLOSE, RESUME, UNDO, Interrupted, interrupted
 from .target import OTHER, Live, Target, from_config, from_kept
@@ -44,6 +44,7 @@ def decide(
     suffix: str,
     finished: str = "",
     foreseen: Read | None = None,
+    replicas: Read | None = None,
 ) -> Plan:
     """Decide what this run does from everything that was read.
 
@@ -53,6 +54,7 @@ def decide(
     :param finished: the interrupted release that this run has just brought to its end.
     :param foreseen: for C(restore), what a preview of it said on the machine that takes the backups; for C(migrate) and
         C(contract), on the one that migrates.
+    :param replicas: what the machine that migrates has seen of the database's replicas.
     :raises SlipwayError: C(refused), with every problem at once; C(lock_held).
     """
     fleet.refuse_foreign_lock(break_glass=config["break_glass"])
@@ -73,16 +75,19 @@ def decide(
     if goal == "maintenance":
         return _maintained(config, fleet, live, now=now, suffix=suffix)
     if goal in ("migrate", "contract"):
-        return _migrate(goal, config, fleet, live, foreseen, now=now, suffix=suffix)
+        return _migrate(goal, config, fleet, live, foreseen=foreseen, replicas=replicas, now=now, suffix=suffix)
     problems = problems_of(goal, config, fleet)
+    silent = unheard(config, fleet, replicas) if goal == "deploy" else []
     target = None if problems else _asked_for(goal, config, fleet, live, problems)
     if problems or target is None:
-        raise refused(goal, problems)
+        raise refused(goal, [*problems, *silent])
     if _is_live_already(target, fleet, live):
         where = f"{target['platform']}/{target['environment']}"
         return Plan("nothing", "", None, [], [f"{where}: {target['version']} is live on {live.side} already"])
-    named = _named(target, fleet, now, suffix)
-    return Plan("release", "", named, fleet.takeover(), [*_said(named, live), *maintenance.reminder(fleet)])
+    if silent:
+        raise refused(goal, silent)
+    say = [*_said(target, live), *(unjudged(target, fleet) if goal == "deploy" else ()), *maintenance.reminder(fleet)]
+    return Plan("release", "", _named(target, fleet, now, suffix), fleet.takeover(), say)
 
 
 def _migrate(
@@ -90,17 +95,20 @@ def _migrate(
     config: t.Mapping[str, t.Any],
     fleet: Fleet,
     live: Live,
-    foreseen: Read | None,
     *,
+    foreseen: Read | None,
+    replicas: Read | None,
     now: float,
     suffix: str,
 ) -> Plan:
     """Apply migrations without a release: under its lock and in its journal, like one that prepares nothing."""
     found = migrating(goal, config, fleet, live, foreseen)
-    if found.problems:
-        raise refused(goal, found.problems)
-    if found.target is None:
+    if found.target is None and not found.problems:
         return Plan("nothing", "", None, [], found.say)
+    waits = goal == "migrate" and (found.target is None or found.target["replicas"])
+    problems = [*found.problems, *(unheard(config, fleet, replicas) if waits else ())]
+    if problems or found.target is None:
+        raise refused(goal, problems)
     named = _named(found.target, fleet, now, suffix)
     named["about"] = {**named["about"], **found.about}
     return Plan("migrate", "", named, fleet.takeover(), found.say)
@@ -263,6 +271,8 @@ def _is_live_already(target: Target, fleet: Fleet, live: Live) -> bool:
 
 def _named(target: Target, fleet: Fleet, now: float, suffix: str) -> Target:
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    if target["replicas"]:
+        target["replicas"]["owed"] = fleet.unreplayed()
     target.update(
         id=f"{target['version']}-{stamp}-{suffix}",
         token=fleet.next_token(),

@@ -17,6 +17,7 @@ OTHER = {"blue": "green", "green": "blue"}
 PULL = 600.0  # seconds that pulling images may take inside prepare
 RESTORE = 86400.0  # seconds that a restore may take: nobody is helped by one that is given up
 MARGIN = 30.0  # seconds that a stage may take beside what its own deadlines say
+ANSWER = 20.0  # seconds that a replica may take to be reached and to answer
 
 Target = dict[str, t.Any]
 
@@ -52,6 +53,7 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
         "routes": (config["traffic"] or {}).get("routes", []),
         "backup": _backup(config),
         "migrations": _migrations(config),
+        "replicas": _replicas(config),
         "rehearse": rehearsal(config, live),
         "ships": (config["migrations"] or {}).get("ships"),
         "restore": None,
@@ -71,6 +73,7 @@ def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target
         "restore": None,
         "backup": None,  # what is gone back to has stood beside this database before
         "migrations": None,
+        "replicas": None,
         "rehearse": None,
         "machines": machines,
         "proxies": sorted(config["proxies"]),
@@ -95,6 +98,19 @@ def _migrations(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
     if not migrations:
         return None
     return {"host": migrations["host"], "options": {**migrations["options"], **asked_of("deploy", config)}}
+
+
+def _replicas(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
+    """What is waited for after the migrations; C(owed) is whether an earlier run has applied some and not waited to the end."""
+    if not replicated(config):
+        return None
+    wait, count = float(config["migrations"]["replica_wait"]), len(config["database"]["replicas"])
+    return {"wait": wait, "takes": wait + count * ANSWER, "owed": False}
+
+
+def replicated(config: t.Mapping[str, t.Any]) -> bool:
+    """Whether there are replicas that what has migrated must wait for."""
+    return bool(config["migrations"] and (config["database"] or {}).get("replicas"))
 
 
 def _migrate_deadline(migrations: t.Mapping[str, t.Any]) -> float:
@@ -179,6 +195,7 @@ def _deadlines(target: Target) -> dict[str, float]:
         "prove": _backup_deadline(target["backup"]) if target["backup"] else 0.0,
         "rehearse": _backup_deadline(target["backup"]) + target["rehearse"]["takes"] if target.get("rehearse") else 0.0,
         "migrate": _migrate_deadline(target["migrations"]) if target.get("migrations") else 0.0,
+        "replicas": target["replicas"]["takes"] + MARGIN if target.get("replicas") else 0.0,
         "pause": 2 * grace + MARGIN,
         "restore": RESTORE,
         "prepare": PULL + healthy + MARGIN,

@@ -122,6 +122,11 @@ class Replica(Server):
             cursor.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,))
             return bool(cursor.fetchone()[0])
 
+    def received(self, position: str) -> bool:
+        with contextlib.closing(self.connect("postgres")) as link, link.cursor() as cursor:
+            cursor.execute("SELECT pg_last_wal_receive_lsn() >= %s::pg_lsn", (position,))
+            return bool(cursor.fetchone()[0])
+
 
 @pytest.fixture(scope="session")
 def server() -> t.Iterator[Server]:

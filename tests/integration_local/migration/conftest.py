@@ -12,8 +12,8 @@ import typing as t
 
 import pytest
 
+from tests.integration_local.backup.conftest import Replica, free_port
 from tests.integration_local.backup.conftest import Server as PostgreSQLServer
-from tests.integration_local.backup.conftest import free_port
 from tests.integration_local.mysql.conftest import Server as MariaDBServer
 
 from .projects import MariaDBProject, PostgreSQLProject, SQLiteProject
@@ -36,6 +36,22 @@ def _started(kind: type[Running]) -> t.Iterator[Running]:
 @pytest.fixture(name="postgresql", scope="session")
 def _postgresql() -> t.Iterator[PostgreSQLServer]:
     yield from _started(PostgreSQLServer)
+
+
+@pytest.fixture(scope="session")
+def followed() -> t.Iterator[tuple[PostgreSQLServer, Replica]]:
+    """Another PostgreSQL, with a replica."""
+    places = [pathlib.Path(tempfile.mkdtemp(prefix="slipway-followed-")) for _number in range(2)]
+    primary, replica = PostgreSQLServer(places[0], free_port()), Replica(places[1], free_port())
+    try:
+        primary.start()
+        replica.follow(primary)
+        yield primary, replica
+        replica.stop()
+        primary.stop()
+    finally:
+        for place in places:
+            shutil.rmtree(place)
 
 
 @pytest.fixture(name="mariadb", scope="session")

@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
-import tempfile
-import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.tool import Order
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
-from tests.integration_local.backup.conftest import Replica, Server, free_port
+from tests.integration_local.backup.conftest import Replica, Server
 
 from .projects import PostgreSQLProject
 
@@ -27,24 +24,9 @@ UPDATE item SET state = 'new' WHERE id IN (SELECT id FROM item WHERE state IS NU
 pytestmark = pytest.mark.sample(1)
 
 
-@pytest.fixture(name="servers", scope="module")
-def _servers() -> t.Iterator[tuple[Server, Replica]]:
-    places = [pathlib.Path(tempfile.mkdtemp(prefix="slipway-followed-")) for _number in range(2)]
-    primary, replica = Server(places[0], free_port()), Replica(places[1], free_port())
-    try:
-        primary.start()
-        replica.follow(primary)
-        yield primary, replica
-        replica.stop()
-        primary.stop()
-    finally:
-        for place in places:
-            shutil.rmtree(place)
-
-
 @pytest.fixture(name="project")
-def _project(servers: tuple[Server, Replica], tmp_path: pathlib.Path) -> PostgreSQLProject:
-    project = PostgreSQLProject(servers[0], tmp_path / "sql")
+def _project(followed: tuple[Server, Replica], tmp_path: pathlib.Path) -> PostgreSQLProject:
+    project = PostgreSQLProject(followed[0], tmp_path / "sql")
     project.write(
         V1__item="CREATE TABLE item (id integer PRIMARY KEY, state text);\n"
         f"INSERT INTO item SELECT i, NULL FROM generate_series(1, {ROWS}) i;"
@@ -54,10 +36,10 @@ def _project(servers: tuple[Server, Replica], tmp_path: pathlib.Path) -> Postgre
 
 
 def test_a_replica_that_replays_nothing_is_waited_for_until_it_does(
-    servers: tuple[Server, Replica], project: PostgreSQLProject, monkeypatch: pytest.MonkeyPatch
+    followed: tuple[Server, Replica], project: PostgreSQLProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project.write(V2__fill=FILL.format(batch=BATCH, more="max_lag=5"))
-    replica, usual, ahead = servers[1], System.monotonic, [0.0]
+    replica, usual, ahead = followed[1], System.monotonic, [0.0]
     done: list[int] = []
     waited: list[int] = []
 

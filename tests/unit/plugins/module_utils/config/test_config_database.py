@@ -200,3 +200,29 @@ def test_a_waiver_needs_a_reason():
     (found,) = problems(site(waive_backup=" "))
     assert found.startswith("slipway_waive_backup: cannot be used")
     assert config(site(waive_backup="the database is empty still"))["waive_backup"] == "the database is empty still"
+
+
+REPLICAS = ["postgresql://reader:planted77@db2/shop", "postgresql://reader:planted78@db3/shop"]
+
+
+def test_what_leads_to_replicas_is_nobodys_to_read():
+    migrations = {"tool": "sql", "path": "migrations/"}
+    found = config(site(database={**DATABASE, "replicas": REPLICAS}, migrations=migrations))
+    assert found["database"]["replicas"] == [
+        "postgresql://reader:********@db2/shop",
+        "postgresql://reader:********@db3/shop",
+    ]
+    assert "planted" not in str(found) and found["warnings"] == config(site())["warnings"]
+    leaky = site(database={**DATABASE, "replicas": REPLICAS}, services__backend__env={"READ": REPLICAS[1]})
+    assert any("READ" in text for text in problems(leaky)) and "planted" not in str(problems(leaky))
+    twice = problems(site(database={**DATABASE, "replicas": [REPLICAS[0], REPLICAS[0]]}))
+    assert len(twice) == 1 and twice[0].startswith("slipway_database.replicas[1]: written twice")
+    assert "planted" not in str(twice)
+
+
+def test_replicas_that_nobody_waits_for_are_told_so():
+    one = {**DATABASE, "replicas": REPLICAS[0]}
+    warned = config(site(database=one))["warnings"]
+    assert "slipway_database.replicas: nobody waits for them without slipway_migrations." in warned
+    lite = {"engine": "sqlite", "url": "/srv/shop.db", "replicas": ["/srv/other.db"]}
+    assert "slipway_database.replicas: SQLite has none; found sqlite" in str(problems(site(database=lite)))

@@ -277,3 +277,45 @@ def test_a_release_made_by_an_older_collection_can_still_be_gone_back_to():
         del old["decision"][name]
     machines = fleet(old, released("1.1.0", side="green", token=4), version="1.1.0", live="green")
     assert plan(machines, "rollback").target["kept_release"] == "1.0.0-id"
+
+
+# --- slipway_migrations is not there any more, and the journals remember
+
+
+def without_migrations(old, *later, **options):
+    """A release that cannot live with what 1.1.0 has contracted, then later ones, and no migrations in the site."""
+    new = having(released("1.1.0", side="green", token=4), DROP, {"contracted": DROP, "scripts": ["V3__drop.sql"]})
+    machines = fleet(having(released("1.0.0"), old), new, *later, version="1.1.0", live="green")
+    return machines, {"slipway_migrations": None, **options}
+
+
+@pytest.mark.parametrize("ships, refused", [({}, True), (None, True), (DROP, False)])
+def test_a_version_that_was_released_before_is_judged_without_the_migrations_of_the_site_too(ships, refused):
+    machines, changes = without_migrations(ships, slipway_version="1.0.0")
+    if refused:
+        assert "version 1.0.0 does not have V3__drop.sql" in refusal(machines, **changes)
+        assert "needs the schema as it was before V3__drop.sql" in refusal(machines, "rollback", **changes)
+    else:
+        found = plan(machines, **changes)
+        assert found.action == "release" and "nobody can tell" not in "\n".join(found.say)
+
+
+def test_of_a_version_that_nobody_knows_it_is_said_that_it_cannot_be_judged():
+    machines, changes = without_migrations({}, slipway_version="0.9.0")
+    found = plan(machines, **changes)
+    assert found.action == "release"
+    assert "nobody can tell whether 0.9.0 has V3__drop.sql" in "\n".join(found.say)
+    with_them = plan(machines, ships=DROP, slipway_version="0.9.0")
+    assert "nobody can tell" not in "\n".join(with_them.say)
+
+
+def test_a_release_made_since_without_migrations_lives_with_what_was_contracted_before_it():
+    third, fourth = (released(name, side=side, token=token) for name, side, token in LATER)
+    for one in (third, fourth):
+        one.update(started=NOW + one["token"])
+    machines, changes = without_migrations({}, third, fourth)
+    assert machines.barred("1.2.0-id", third["decision"]) == []
+    assert plan(machines, slipway_version="1.2.0", **changes).action == "release"
+
+
+LATER = (("1.2.0", "blue", 5), ("1.3.0", "green", 6))
