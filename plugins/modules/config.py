@@ -133,7 +133,7 @@ config:
       description: C(slipway_closed).
       returned: success
       type: dict
-      sample: {retry_after: 60.0, hold: 0.0}
+      sample: {retry_after: 60.0, hold: 0.0, workers: pause}
     maintenance:
       description: C(slipway_maintenance).
       returned: success
@@ -206,6 +206,22 @@ config:
       returned: success
       type: str
       sample: expand
+    migrate_baseline:
+      description: C(slipway_migrate_baseline), or null.
+      returned: success
+      type: str
+      sample: "1.2"
+    migrate_repair:
+      description: C(slipway_migrate_repair).
+      returned: success
+      type: bool
+      sample: false
+    also:
+      description: C(slipway_also), or null.
+      returned: success
+      type: list
+      elements: str
+      sample: [staging]
     let_go:
       description: C(slipway_let_go), or null.
       returned: success

@@ -30,10 +30,12 @@ options:
         other side stop, then those of this side start and must stay up for a second.
       - V(settled) stops the other side and keeps it, and removes what is beyond O(keep).
       - V(paused) stops the other side, first its workers, and leaves its restart policies; V(reverted) starts it again.
+      - V(workers_paused) stops the workers of the other side alone, and they stay stopped until V(workers_resumed), also after a
+        reboot, and when a release is put back meanwhile. V(settled) ends that, because the work is this side's then.
       - V(reverted) restores the other side (restart policy, workers), then stops this side and keeps it. The last
         lines of its logs are in the result.
     type: str
-    choices: [observed, prepared, decided, settled, paused, reverted]
+    choices: [observed, prepared, decided, settled, paused, reverted, workers_paused, workers_resumed]
     default: prepared
   side:
     description: The side that is acted on, the new one. Required unless O(state=observed).
@@ -202,11 +204,16 @@ timings:
   returned: success
   type: dict
   sample: {"read": 30.1, "create": 60.2, "start": 250.3, "verify": 500.4}
+said:
+  description: The most of it in a few words.
+  returned: with O(state=workers_paused) and O(state=workers_resumed), where something was done
+  type: str
+  sample: workers at work again after 214.6 s
 observed:
   description:
     - What is there. C(engine) with C(ok) and, if not, C(problem); C(sides) with release, version, identity and the
       replicas of each service; C(releases) that are kept, each with C(ready) for a rollback without any network;
-      C(live_side) as this machine wrote it down; C(images).
+      C(live_side) as this machine wrote it down; C(workers_paused) with C(since) and C(seconds), or null; C(images).
   returned: with O(state=observed)
   type: dict
   sample: {"engine": {"ok": true}, "sides": {}, "releases": [], "live_side": "", "images": {}}

@@ -33,8 +33,10 @@ options:
       - V(baselined) begins the history of a database that has tables already, at the version O(target), or 1.
       - V(repaired) takes back the lines of what failed or was cut off, takes the checksums of the files for true, and notes
         migrations whose files are gone as deleted. Look first what of a dirty migration is in the database.
+      - V(replayed) applies nothing. It waits until each of O(replicas) has replayed all that the database has committed before. In
+        check mode it only looks whether each can be asked, and follows this database.
     type: str
-    choices: [latest, target, status, undone, baselined, repaired]
+    choices: [latest, target, status, undone, baselined, repaired, replayed]
     default: latest
   tool:
     description:
@@ -302,6 +304,19 @@ options:
         begun; what was applied before stays. A tool other than V(sql) is ended with all that it has started.
     type: float
     default: 0
+  replicas:
+    description:
+      - For O(state=replayed), connection strings of replicas that the platform reads from. By default
+        C(slipway_database.replicas).
+      - Each is asked itself, so one behind another replica is seen as well. The user needs no more than to log in; of MariaDB and
+        MySQL more can be said of one that is behind with C(SLAVE MONITOR), C(REPLICATION CLIENT).
+    type: list
+    elements: str
+    default: []
+  replica_wait:
+    description: For O(state=replayed), seconds until the run fails because of a replica that is still behind, or away.
+    type: float
+    default: 300
 extends_documentation_fragment:
   - slipway.deploy.stage
   - slipway.deploy.stage.perhaps
@@ -360,6 +375,13 @@ EXAMPLES = r"""
     timeout: 3600
     url: "{{ vault_database_url }}"
     locations: [/srv/shop/migrations]
+
+- name: Wait until a replica has replayed it, for a minute at most
+  slipway.deploy.migration_runner:
+    state: replayed
+    url: "{{ vault_database_url }}"
+    replicas: ["{{ vault_replica_url }}"]
+    replica_wait: 60
 
 - name: Undo all after 1.4
   slipway.deploy.migration_runner:
@@ -440,6 +462,12 @@ migrations:
   elements: dict
   sample:
     - {kind: versioned, version: "12", description: add price, script: V12__add_price.sql, state: success, rank: 14}
+replicas:
+  description: Those that have replayed all, each with C(name), the C(position) that it was at, and the C(seconds) that it took.
+  returned: O(state=replayed)
+  type: list
+  elements: dict
+  sample: [{name: "db2:5432", position: 0/3000148, seconds: 0.4}]
 recorded:
   description: Whether there is a history.
   returned: success
@@ -509,6 +537,12 @@ lock_wait_ms:
   returned: success, not in check mode
   type: int
   sample: 0
+history:
+  description: What would be done to the history itself, in words.
+  returned: in check mode and with O(state=status)
+  type: list
+  elements: str
+  sample: ["V12__add_price.sql: its line is taken back, as if it had not been begun"]
 sql:
   description: The SQL that would run.
   returned: in check mode

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.lab import Lab
 from tests.shop import Run, Site
+from tests.shop.images import SHOP
 
 from . import machines, settings
 
@@ -26,6 +27,7 @@ class Fleet:
     :param proxies: machines of slipway_proxy.
     :param facts: what every inventory of this lab has (registry, database).
     :param variables: variables of the site over those of ``settings.quick``.
+    :param example: whose files the site has.
     """
 
     def __init__(
@@ -39,10 +41,11 @@ class Fleet:
         variables: t.Mapping[str, t.Any] | None = None,
         environment: str = "production",
         user: str = "root",
+        example: Path = SHOP,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.lab = lab
-        self.site = Site(lab, directory)
+        self.site = Site(lab, directory, example)
         self.apps, self.proxies = list(apps), list(proxies)
         self.facts = dict(facts)
         self.environment = environment

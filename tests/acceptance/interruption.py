@@ -44,6 +44,7 @@ REMOTE = {
     "pause": "Stop the live side",
     "restore": "Restore over the live database",
     "maintenance": "Close the platform, or open it",
+    "workers": "Pause the workers of the live side, or let them work again",
 }
 
 # Two GETs, answered by both services of the shop without their database, on kept and on new connections.

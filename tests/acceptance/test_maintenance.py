@@ -30,6 +30,14 @@ def notes(fleet: Fleet, machine: str) -> list[str]:
     return [record["data"]["name"] for record in fleet.journal(machine) if record["event"] == "note"]
 
 
+def working(fleet: Fleet) -> dict[str, set[str]]:
+    """Machine to the versions whose workers run there."""
+    return {
+        machine: {one.version for one in fleet.containers(machine) if one.service == "worker" and one.running}
+        for machine in fleet.apps
+    }
+
+
 def other(fleet: Fleet) -> str:
     """The version that is not live."""
     (live,) = fleet.serving()["lb1"]
@@ -41,15 +49,21 @@ def other(fleet: Fleet) -> str:
 def test_a_release_is_made_behind_closed_doors(live: Fleet, held: bool, record_property: t.Any) -> None:
     live.write_variables(slipway_closed={"hold": 120} if held else {"page": PAGE, "retry_after": 45})
     wanted, notes_before = other(live), notes(live, "lb1")
+    nobody: dict[str, set[str]] = {machine: set() for machine in live.apps}
     with LoadRun(live.url, rate=20, profile=PATIENT) as load:
         assert "closed for maintenance" not in maintenance(live, "status").said  # meanwhile a page tells of its assets
         check.succeeded(maintenance(live, "on"))
         assert live.get("/health") == (200, b"closed for maintenance\n")
+        assert working(live) == nobody
         if not held:
             check.succeeded(maintenance(live, "on"))
-            assert "closed for maintenance since" in maintenance(live, "status").said
+            said = maintenance(live, "status").said
+            assert "closed for maintenance since" in said and "workers paused for maintenance since" in said
             assert live.get("/") == (503, PAGE.encode())
         check.succeeded(live.deploy(wanted))
+        assert working(live) == {
+            machine: {wanted} for machine in live.apps
+        }  # those of the version that knows the schema
         opened = maintenance(live, "off")
         check.succeeded(opened)
         result = load.stop()
@@ -66,19 +80,22 @@ def test_a_release_is_made_behind_closed_doors(live: Fleet, held: bool, record_p
 
 
 @pytest.mark.sample(1, of="kills")
-@pytest.mark.parametrize("where", ["begin", "end"])
-def test_a_run_that_is_killed_while_it_closes_is_finished_by_the_next_one(live: Fleet, where: str) -> None:
-    """What was closed stays closed until somebody opens it; who looks sees that, and a release says it."""
+@pytest.mark.parametrize("stage, where", [("maintenance", "begin"), ("maintenance", "end"), ("workers", "end")])
+def test_a_run_that_is_killed_while_it_closes_is_finished_by_the_next_one(live: Fleet, stage: str, where: str) -> None:
+    """What was closed stays closed until somebody opens it, and so do paused workers; who looks sees that."""
     live.write_variables(slipway_closed={"page": PAGE})
-    serving = live.serving()
-    point = interruption.Point("maintenance", where)
+    serving, at_work = live.serving(), working(live)
+    point = interruption.Point(stage, where)
     cut = interruption.CutRun(live, point, "-e", "slipway_maintenance=on", playbook="slipway.deploy.maintenance")
     assert cut.killed(), cut.ended().output
-    closed = where == "end"
+    closed, paused = where == "end", stage == "workers"
+    assert working(live) == ({machine: set() for machine in live.apps} if paused else at_work)
     assert live.get("/")[0] == (503 if closed else 200)
     assert ("closed for maintenance since" in maintenance(live, "status").said) is closed
     opened = maintenance(live, "off")
     check.succeeded(opened)
     assert ("undo it first" if closed else "is open already") in opened.said
     assert live.get("/")[0] == 200
-    assert (live.serving(), check.open_releases(live)) == (serving, {})
+    assert (live.serving(), working(live), check.open_releases(live)) == (serving, at_work, {})
+    assert ("workers at work again after" in opened.said) is paused
+    check.all_on(live, *serving["lb1"])

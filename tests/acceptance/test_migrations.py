@@ -190,6 +190,70 @@ def test_what_is_pending_is_applied_up_to_a_version_and_undone_without_a_release
     assert check.open_releases(site) == {}
 
 
+# A replica of the cluster on the same machine, with the same configuration and another port.
+FOLLOW = r"""
+set -eu
+conf=$(echo /etc/postgresql/*/main) bin=$(echo /usr/lib/postgresql/*/bin) data=/var/lib/postgresql/followed
+case $1 in
+make) runuser -u postgres -- "$bin/pg_basebackup" --pgdata="$data" --write-recovery-conf --checkpoint=fast --no-sync ;;
+start)
+  systemd-run --quiet --unit=followed --uid=postgres "$bin/postgres" -D "$data" -c "config_file=$conf/postgresql.conf" \
+    -c "data_directory=$data" -c port=5433 -c external_pid_file= -c cluster_name=followed
+  until runuser -u postgres -- psql -p 5433 -XAtc 'SELECT pg_wal_replay_pause()' 2>/dev/null; do sleep 0.1; done ;;
+resume) runuser -u postgres -- psql -p 5433 -XAtc 'SELECT pg_wal_replay_resume()' ;;
+show) runuser -u postgres -- psql -p 5433 -XAtc "SELECT to_regclass('moves.item')" shop ;;
+remove) systemctl stop followed; rm -rf "$data" ;;
+esac
+"""
+
+
+@pytest.fixture
+def replica(site: Fleet) -> t.Iterator[t.Callable[[str], str]]:
+    """Does something with a replica that the site names. It does not run yet, and stands still when it does."""
+
+    def do(what: str) -> str:
+        return site.lab.exec("lb1", ["sh", "-c", FOLLOW, "sh", what]).stdout.strip()
+
+    do("make")
+    database, migrations = (site.variables[name] for name in ("slipway_database", "slipway_migrations"))
+    url = site.facts["vault_database_url"].replace(":5432/", ":5433/")
+    site.write_variables(
+        slipway_database={**database, "replicas": url},
+        slipway_migrations={**migrations, "replica_wait": 2},
+        slipway_waive_backup="what is looked at comes after it",
+    )
+    yield do
+    site.write_variables(slipway_database=database, slipway_migrations=migrations, slipway_waive_backup=None)
+    do("remove")
+
+
+@pytest.mark.usefixtures("unrehearsed")
+def test_a_release_waits_for_a_replica_and_is_refused_because_of_one_that_stands_still(
+    site: Fleet, replica: t.Callable[[str], str]
+) -> None:
+    write(site, V1__item=FIRST)
+    version, serving = other(site), site.serving()
+    check.refused(site.deploy(version), "refused before anything was touched", "5433: cannot be asked how far it is")
+    assert columns(site) == []
+
+    replica("start")
+    check.refused(
+        site.deploy(version), "replicas: 1 of 3 machines did not pass", "its replay is paused", "serves as before"
+    )
+    assert (site.serving(), columns(site), replica("show")) == (serving, ["id", "name"], "")
+    assert check.open_releases(site) == {}
+    assert "prepare" not in begun(site, "app1", site.report()["release"])
+
+    replica("resume")
+    run = site.deploy(version)
+    check.succeeded(run)
+    check.all_on(site, version)
+    report = site.report()  # nothing was applied any more, and waited for all the same
+    assert (report["migrations"]["applied"], replica("show")) == ([], "moves.item")
+    assert "replicas" in [stage["stage"] for stage in report["stages"]]
+    assert "replicas on lb1" not in site.deploy(other(site), "--check").said
+
+
 # The last one: what has contracted stands in the journals from here on.
 def test_what_an_old_release_needs_stays_until_it_is_let_go_and_then_no_way_leads_back(site: Fleet) -> None:
     write(site, V1__item=FIRST)

@@ -91,14 +91,14 @@ def in_journals(fleet: Fleet) -> dict[str, list[str]]:
 
 
 @contextlib.contextmanager
-def watched_processes() -> t.Iterator[set[str]]:
+def watched_processes(planted: t.Sequence[str] = PLANTED) -> t.Iterator[set[str]]:
     """Command lines that held a planted secret while this lasted.
 
     The machines are containers of this machine, so its process list has the processes of all of them too.
     """
     seen: set[str] = set()
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(seen, over))
+    watcher = threading.Thread(target=_watch, args=(seen, over, planted))
     watcher.start()
     try:
         yield seen
@@ -107,10 +107,10 @@ def watched_processes() -> t.Iterator[set[str]]:
         watcher.join()
 
 
-def _watch(seen: set[str], over: threading.Event) -> None:
+def _watch(seen: set[str], over: threading.Event, planted: t.Sequence[str]) -> None:
     while not over.wait(0.05):
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):  # it has ended
                 line = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if any(one in line for one in PLANTED):
+                if any(one in line for one in planted):
                     seen.add(line)

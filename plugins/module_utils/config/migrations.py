@@ -15,6 +15,7 @@ FILES = ("sql", "flyway")  # tools whose migrations are files that a directory s
 # What is passed on to the module as it is written.
 _PASSED = (
     *("tool", "path", "lint", "lock_wait", "lock_timeout", "retry", "statement_timeout", "timeout"),
+    "replica_wait",
     *("schema", "table", "placeholders", "out_of_order", "encoding"),
 )
 Migrations = t.Optional[dict[str, t.Any]]
@@ -34,6 +35,8 @@ def complete_migrations(
     :return: that machine, where it is not the one that takes the backups; nothing where there are no migrations.
     """
     if not migrations:
+        if (database or {}).get("replicas"):
+            findings.warnings.append("slipway_database.replicas: nobody waits for them without slipway_migrations.")
         return []
     if not database:
         findings.problem(
@@ -72,7 +75,11 @@ def asked_of(goal: str, config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     proven = bool((config["database"] or {}).get("backup"))
     waive = "" if proven else config["waive_backup"] or ""  # else the stage backup writes it down
     asked = {"state": "latest", "phase": "contract" if goal == "contract" else "expand"}
-    if goal == "migrate" and config["migrate_undo"]:
+    if goal == "migrate" and config["migrate_baseline"]:
+        asked = {"state": "baselined", "phase": "all", "target": config["migrate_baseline"]}
+    elif goal == "migrate" and config["migrate_repair"]:
+        asked = {"state": "repaired", "phase": "all"}
+    elif goal == "migrate" and config["migrate_undo"]:
         asked = {"state": "undone", "phase": "all", "target": config["migrate_to"] or ""}
     elif goal == "migrate":
         state = "target" if config["migrate_to"] else "latest"

@@ -70,6 +70,9 @@ class Config(t.TypedDict):
     migrate_undo: bool
     migrate_phase: str
     let_go: t.Optional[list[str]]
+    migrate_baseline: t.Optional[str]
+    migrate_repair: bool
+    also: t.Optional[list[str]]
     rollback_to: t.Optional[str]
     allow_bad: bool
     break_glass: bool

@@ -41,6 +41,14 @@ CLOSED = Option(
             low=0,
             high=120,
         ),
+        Option(
+            "workers",
+            "string",
+            "What services without traffic do meanwhile. C(pause) stops those of the live version, and starts them when the"
+            " platform is opened; C(run) leaves them alone.",
+            default="pause",
+            choices=("pause", "run"),
+        ),
     ),
 )
 

@@ -13,6 +13,7 @@ from ..errors import SlipwayError
 from ..masking import mask_all
 from ..system import System
 from .engine import Engine, Found, parallel
+from .held import read_held
 from .records import Record, last_settled, owner, read_records
 from .spec import SIDES, Scope
 
@@ -31,11 +32,13 @@ def observe(
     """Everything about a platform's containers on this machine; never fails for the engine's sake.
 
     :param images: references to look for.
-    :returns: C(engine) (ok, version, api, sdk, problem), C(sides), C(releases), C(live_side), C(images).
+    :returns: C(engine) (ok, version, api, sdk, problem), C(sides), C(releases), C(live_side), C(workers_paused), C(images).
     """
     engine = engine or Engine()
     scope = Scope(platform, environment, os.path.join(root, platform, environment))
     records = read_records(system, scope)
+    held = read_held(system, scope)
+    paused = {"since": held.since, "seconds": held.seconds(system)} if held else None
     try:
         facts = engine.facts()
         found = engine.containers(scope.labels)
@@ -48,6 +51,7 @@ def observe(
             "sides": {},
             "releases": [_plain(record) for record in records],
             "live_side": _live(records),
+            "workers_paused": paused,
             "images": {},
         }
     return {
@@ -55,6 +59,7 @@ def observe(
         "sides": {side: _side(side, found, records) for side in SIDES},
         "releases": releases,
         "live_side": _live(records),
+        "workers_paused": paused,
         "images": {name: image is not None for name, image in zip(images, present)},
     }
 
@@ -147,6 +152,7 @@ class Report:
         self.containers: dict[str, dict[str, t.Any]] = {}
         self.before: dict[str, t.Any] = {}
         self.after: dict[str, t.Any] = {}
+        self.said = ""  # the most of it in a few words, where a state has some
 
     @contextlib.contextmanager
     def timed(self, name: str) -> t.Iterator[None]:
@@ -175,6 +181,7 @@ class Report:
             "timings": self.timings,
             "warnings": self.warnings,
             "diff": {"before": self.before, "after": self.after},
+            **({"said": self.said} if self.said else {}),
         }
 
 

@@ -17,6 +17,7 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from .engine import Engine, Found, parallel
+from .held import forget_held, read_held
 from .observe import Report, shown
 from .records import Record, find, last_settled, read_records, write_record
 from .retire import predict, retire
@@ -69,25 +70,25 @@ def decide(order: Order, system: System, engine: Engine, note: Note, *, check: b
     :raises SlipwayError: C(not_prepared), C(exited) when a new container does not run.
     """
     report = Report(system, order.secrets.values())
-    scene = _look(order, system, engine, report)
+    scene = look(order, system, engine, report)
     if not scene.new and not _without_new_side(order, report, check):
         return report
     new_workers = scene.by_role(scene.new, "worker")
     old_workers = [item for item in scene.found if item.label("side") != order.side and item.label("role") == "worker"]
-    disarm = _policies(old_workers, IDLE)
-    arm = _policies(scene.new, LIVE)
-    stop, start = _stops(old_workers), _starts(new_workers)
-    if _announce(report, [*stop, *disarm, *arm, *start], check):
+    disarm = policies(old_workers, IDLE)
+    arm = policies(scene.new, LIVE)
+    stop, start = stops(old_workers), starts(new_workers)
+    if announce(report, [*stop, *disarm, *arm, *start], check):
         return report
     _expect_running(scene.by_role(scene.new, "traffic"), engine, report)
     if stop or start:
         note("workers_hand_over", stop=_names(stop), start=_names(start))
     for acts in (stop, disarm, arm):
-        _apply(engine, report, acts)
-    _start_workers(system, engine, report, start)
+        apply(engine, report, acts)
+    start_workers(system, engine, report, start)
     if stop or start:
         note("workers_handed_over")
-    _read_back(engine, report, scene.new, running=True, policy=LIVE)
+    read_back(engine, report, scene.new, running=True, policy=LIVE)
     return report
 
 
@@ -100,22 +101,23 @@ def settle(order: Order, system: System, engine: Engine, *, check: bool = False)
     :raises SlipwayError: C(exited) when the new side does not run; the old one is left alone then.
     """
     report = Report(system, order.secrets.values())
-    scene = _look(order, system, engine, report)
+    scene = look(order, system, engine, report)
     if not scene.new and not _without_new_side(order, report, check):
         return report
     current = {item.id for item in scene.new}
     others = [item for item in scene.found if item.id not in current and item.label("side")]
-    arm, disarm, stop = _policies(scene.new, LIVE), _policies(others, IDLE), _stops(others)
+    arm, disarm, stop = policies(scene.new, LIVE), policies(others, IDLE), stops(others)
     _announce_outcome(order, scene, report, "settled")
-    if _announce(report, [*arm, *disarm, *stop], check):
+    if announce(report, [*arm, *disarm, *stop], check):
         predict(order, scene.records, report)
         return report
     _expect_running(scene.new, engine, report)
     _write_outcome(order, system, scene, report, "settled")
     for acts in (arm, disarm, stop):
-        _apply(engine, report, acts)
-    _read_back(engine, report, scene.new, running=True, policy=LIVE)
-    _read_back(engine, report, others, running=False, policy=IDLE)
+        apply(engine, report, acts)
+    read_back(engine, report, scene.new, running=True, policy=LIVE)
+    read_back(engine, report, others, running=False, policy=IDLE)
+    forget_held(system, order.scope)  # the work is the new side's
     with report.timed("prune"):
         retire(order, system, engine, report)
     return report
@@ -127,6 +129,8 @@ def settle(order: Order, system: System, engine: Engine, *, check: bool = False)
 def revert(order: Order, system: System, engine: Engine, *, check: bool = False) -> Report:
     """The old side is live as before; the new one is stopped and kept, with its last log lines in the report.
 
+    Workers that are paused for maintenance stay so.
+
     :raises SlipwayError: C(live_side) for the side that was live before the release; C(exited) or C(gone) when the old
         side cannot be brought back (the new side's traffic containers are left running then).
     """
@@ -135,26 +139,30 @@ def revert(order: Order, system: System, engine: Engine, *, check: bool = False)
             "the side that was live before is never taken back", obj=f"side {order.side}", cause="live_side"
         )
     report = Report(system, order.secrets.values())
-    scene = _look(order, system, engine, report)
+    scene = look(order, system, engine, report)
     workers, others = scene.by_role(scene.new, "worker"), [item for item in scene.new if item.label("role") != "worker"]
-    old_workers = scene.by_role(scene.old, "worker")
-    disarm, hand_back = _policies(workers, IDLE), _stops(workers)
-    arm, start = _policies(scene.old, LIVE), _starts(item for item in scene.old if item not in old_workers)
-    start_workers = _starts(old_workers)
-    away = [*_policies(others, IDLE), *_stops(others)]
+    held = read_held(system, order.scope)
+    resting, serving = _apart(scene.old, scene.by_role(scene.old, "worker") if held and not held.ending else [])
+    disarm, hand_back = policies([*workers, *resting], IDLE), stops([*workers, *resting])
+    work = scene.by_role(serving, "worker")
+    arm, start = policies(serving, LIVE), starts(item for item in serving if item not in work)
+    resume = starts(work)
+    away = [*policies(others, IDLE), *stops(others)]
     _announce_outcome(order, scene, report, "reverted")
-    if _announce(report, [*hand_back, *disarm, *arm, *start, *start_workers, *away], check):
+    if announce(report, [*hand_back, *disarm, *arm, *start, *resume, *away], check):
         return report
     for acts in (hand_back, disarm, arm, start):
-        _apply(engine, report, acts)
-    _start_workers(system, engine, report, start_workers)
-    _expect_running(scene.old, engine, report)
+        apply(engine, report, acts)
+    start_workers(system, engine, report, resume)
+    _expect_running(serving, engine, report)
     _expect_all(order, scene)
-    _apply(engine, report, _policies(others, IDLE))
-    _apply(engine, report, _stops(others))
+    apply(engine, report, policies(others, IDLE))
+    apply(engine, report, stops(others))
     _keep_logs(engine, report, [act.container for act in [*hand_back, *away] if act.kind == "stop"])
-    _read_back(engine, report, scene.old, running=True, policy=LIVE)
-    _read_back(engine, report, scene.new, running=False, policy=IDLE)
+    read_back(engine, report, serving, running=True, policy=LIVE)
+    read_back(engine, report, [*resting, *scene.new], running=False, policy=IDLE)
+    if held and held.ending:
+        forget_held(system, order.scope)
     _write_outcome(order, system, scene, report, "reverted")
     return report
 
@@ -170,21 +178,30 @@ def pause(order: Order, system: System, engine: Engine, *, check: bool = False) 
     :raises SlipwayError: C(not_confirmed).
     """
     report = Report(system, order.secrets.values())
-    scene = _look(order, system, engine, report)
-    workers = _stops(scene.by_role(scene.old, "worker"))
-    others = _stops(item for item in scene.old if item.label("role") != "worker")
-    if _announce(report, [*workers, *others], check):
+    scene = look(order, system, engine, report)
+    workers = stops(scene.by_role(scene.old, "worker"))
+    others = stops(item for item in scene.old if item.label("role") != "worker")
+    if announce(report, [*workers, *others], check):
         return report
     for acts in (workers, others):
-        _apply(engine, report, acts)
-    _read_back(engine, report, scene.old, running=False, policy=LIVE)
+        apply(engine, report, acts)
+    held = read_held(system, order.scope)
+    resting, serving = _apart(scene.old, scene.by_role(scene.old, "worker") if held else [])
+    read_back(engine, report, serving, running=False, policy=LIVE)
+    read_back(engine, report, resting, running=False, policy=IDLE)
     return report
+
+
+def _apart(items: t.Sequence[Found], resting: t.Sequence[Found]) -> tuple[list[Found], list[Found]]:
+    """Those that rest, and the others."""
+    names = {item.name for item in resting}
+    return list(resting), [item for item in items if item.name not in names]
 
 
 # -- what is there -------------------------------------------------------------------------------------------------
 
 
-def _look(order: Order, system: System, engine: Engine, report: Report) -> Scene:
+def look(order: Order, system: System, engine: Engine, report: Report) -> Scene:
     with report.timed("read"):
         records = read_records(system, order.scope)
         found = engine.containers(order.scope.labels)
@@ -235,15 +252,15 @@ def _expect_running(items: t.Sequence[Found], engine: Engine, report: Report) ->
 # -- plan and apply ------------------------------------------------------------------------------------------------
 
 
-def _policies(items: t.Iterable[Found], policy: str) -> list[Act]:
+def policies(items: t.Iterable[Found], policy: str) -> list[Act]:
     return [Act("policy", item, policy) for item in items if item.restart != policy]
 
 
-def _stops(items: t.Iterable[Found]) -> list[Act]:
+def stops(items: t.Iterable[Found]) -> list[Act]:
     return [Act("stop", item) for item in items if item.running]
 
 
-def _starts(items: t.Iterable[Found]) -> list[Act]:
+def starts(items: t.Iterable[Found]) -> list[Act]:
     return [Act("start", item) for item in items if item.status != "running"]
 
 
@@ -251,7 +268,7 @@ def _names(acts: t.Iterable[Act]) -> list[str]:
     return [act.container.name for act in acts]
 
 
-def _announce(report: Report, acts: t.Sequence[Act], check: bool) -> bool:
+def announce(report: Report, acts: t.Sequence[Act], check: bool) -> bool:
     """Put the plan into the report; true when it ends there."""
     report.actions.extend(act.explain() for act in acts)
     report.after = {name: dict(facts) for name, facts in report.before.items()}
@@ -264,7 +281,7 @@ def _announce(report: Report, acts: t.Sequence[Act], check: bool) -> bool:
     return check
 
 
-def _apply(engine: Engine, report: Report, acts: t.Sequence[Act]) -> None:
+def apply(engine: Engine, report: Report, acts: t.Sequence[Act]) -> None:
     """Do all of these at once."""
 
     def do(act: Act) -> None:
@@ -291,14 +308,14 @@ def _stop(engine: Engine, report: Report, item: Found) -> None:
         report.warnings.append(f"{item.name} did not end within {grace:g} s after SIGTERM and was killed")
 
 
-def _start_workers(system: System, engine: Engine, report: Report, starts: t.Sequence[Act]) -> None:
+def start_workers(system: System, engine: Engine, report: Report, acts: t.Sequence[Act]) -> None:
     """Start them and see them stay: with a restart policy a crash shows only in the number of restarts."""
-    if not starts:
+    if not acts:
         return
-    _apply(engine, report, starts)
+    apply(engine, report, acts)
     failures = Failures(engine, report)
-    names = _names(starts)
-    restarts = {act.container.name: act.container.restarts for act in starts}
+    names = _names(acts)
+    restarts = {act.container.name: act.container.restarts for act in acts}
     with report.timed("workers"):
         end = system.monotonic() + WORKER_MINIMUM
         while True:
@@ -312,7 +329,7 @@ def _start_workers(system: System, engine: Engine, report: Report, starts: t.Seq
             system.sleep(min(WORKER_INTERVAL, left))
 
 
-def _read_back(engine: Engine, report: Report, items: t.Sequence[Found], *, running: bool, policy: str) -> None:
+def read_back(engine: Engine, report: Report, items: t.Sequence[Found], *, running: bool, policy: str) -> None:
     """Confirm what was done.
 
     :raises SlipwayError: C(not_confirmed), or why a container does not run.

@@ -83,7 +83,8 @@ _REASONS = {
     ),
     model.DIRTY: (
         "was begun outside a transaction and did not end well, so that a part of it may be there",
-        "See what of it is in the database, finish or remove that by hand, then state: repaired and run again.",
+        "See what of it is in the database, finish or remove that by hand, then state: repaired (the playbook migrate with"
+        " slipway_migrate_repair) and run again.",
         "dirty",
     ),
 }

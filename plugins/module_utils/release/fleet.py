@@ -123,12 +123,16 @@ class Fleet:
         )
 
     def _runs(self, machine: str, live: Live, target: Target) -> bool:
-        sides = ((self.reads[machine] or {}).get("container") or {}).get("sides", {})
+        container = (self.reads[machine] or {}).get("container") or {}
+        sides, services = container.get("sides", {}), target["services"][machine]
         side, idle = sides.get(live.side, {}), sides.get(OTHER.get(live.side, ""), {})
+        resting = {name for name, one in services.items() if container.get("workers_paused") and not one["traffic"]}
         running = {
-            name: sum(replica["running"] for replica in replicas) for name, replicas in side.get("services", {}).items()
+            name: sum(replica["running"] for replica in replicas)
+            for name, replicas in side.get("services", {}).items()
+            if name not in resting
         }
-        wanted = {name: service["replicas"] for name, service in target["services"][machine].items()}
+        wanted = {name: service["replicas"] for name, service in services.items() if name not in resting}
         return side.get("release") == live.release and running == wanted and not idle.get("running")
 
     def kept(self, wanted: str | None, live: Live, problems: list[str]) -> Target | None:
@@ -196,10 +200,14 @@ class Fleet:
 
     def contracted(self) -> dict[str, str]:
         """The migrations of phase contract that are in force, or may be, by their versions: each with its script."""
+        return {key: script for key, (script, _since) in self._contracted().items()}
+
+    def _contracted(self) -> dict[str, tuple[str, float]]:
+        """The same, and when what applied each has begun."""
         noted: dict[str, list[Read]] = {}
         for release_id, note in self._migrations():
             noted.setdefault(release_id, []).append(note)
-        found: dict[str, tuple[str, float]] = {}  # with when it began
+        found: dict[str, tuple[str, float]] = {}
         for release in self.history():
             since = float(release["started"])
             if not noted.get(release["id"]) and self._began(
@@ -212,7 +220,21 @@ class Fleet:
             if release["outcome"] == "restored":
                 until = _as_of(release["about"].get("restore") or {})
                 found = {key: one for key, one in found.items() if until is None or one[1] < until}
-        return {key: script for key, (script, _since) in found.items()}
+        return found
+
+    def unreplayed(self) -> bool:
+        """Whether replicas may lack something that was applied: nobody has waited for it to the end. What contracts need not be
+        there."""
+        owed = False
+        for release in self.history():
+            notes = [note for noted, note in self._notes() if noted == release["id"]]
+            applied = [note for note in notes if note["name"] == "migrated"]
+            cut_off = not applied and self._began(release["id"], "migrate")
+            if cut_off or any(note["scripts"] and note.get("phase") != "contract" for note in applied):
+                owed = True
+            if any(note["name"] == "replayed" for note in notes):
+                owed = False
+        return owed
 
     def ships(self, release_id: str, spec: t.Mapping[str, t.Any]) -> dict[str, str] | None:
         """The migrations of phase contract that the version of a release has; None where nobody has written that down."""
@@ -223,9 +245,26 @@ class Fleet:
         return dict(noted[-1]) if noted else None
 
     def barred(self, release_id: str, spec: t.Mapping[str, t.Any]) -> list[str]:
-        """The migrations that took away what a release needs: in force, of phase contract, and not among its own."""
-        ours = self.ships(release_id, spec) or {}
-        return sorted(script for key, script in self.contracted().items() if key not in ours)
+        """The migrations that took away what a release needs: in force, of phase contract, and not among its own.
+
+        Where nobody knows its own, those before it are no matter: it has gone out with the schema as they left it.
+        """
+        ours = self.ships(release_id, spec)
+        begun = max([float(one["started"]) for one in self.history() if one["id"] == release_id] or [0.0])
+        return sorted(
+            script
+            for key, (script, since) in self._contracted().items()
+            if (since >= begun if ours is None else key not in ours)
+        )
+
+    def version_barred(self, version: str) -> list[str] | None:
+        """The same of a version that has been released before; None where none of its releases is known any more."""
+        found = [
+            self.barred(release["id"], release["decision"])
+            for release in self.succeeded()
+            if release["version"] == version
+        ]
+        return min(found, key=len) if found else None
 
     def retained(self) -> list[Read]:
         """The releases that some machine keeps ready to go back to, the live one among them."""
@@ -241,12 +280,15 @@ class Fleet:
 
     def _migrations(self) -> list[tuple[str, Read]]:
         """What releases have written down of migrations, oldest first, with their ids."""
+        return [(release_id, note) for release_id, note in self._notes() if note["name"] == "migrated"]
+
+    def _notes(self) -> list[tuple[str, Read]]:
+        """What releases have written down, oldest first, with their ids."""
         found = [
             (release["token"], release["id"], note)
             for read in self.readable().values()
             for release in read["journal"]["releases"]
             for note in release.get("notes") or ()
-            if note["name"] == "migrated"
         ]
         return [(release_id, note) for _token, release_id, note in sorted(found, key=lambda one: one[0])]
 

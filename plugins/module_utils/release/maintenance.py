@@ -10,6 +10,8 @@ import typing as t
 from .fleet import Fleet, Read
 from .target import MARGIN, Live, Target, from_config
 
+PAUSE = "pause"
+PAUSABLE = ("container",)  # models whose workers can be paused alone
 RELOADS = 40.0  # seconds that two reloads of a balancer may take, and putting them back
 
 
@@ -36,15 +38,45 @@ def problems_of(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> list
     for machine in config["proxies"]:
         traffic = (fleet.readable().get(machine) or {}).get("traffic") or {}
         problems += [f"{machine}: {problem['message']}" for problem in traffic.get("problems") or []]
+    if pauses(config, fleet, live):
+        problems += [
+            f"{machine}: cannot be read ({why}), so its workers cannot be paused. Bring it back; leave it out with"
+            " -e slipway_break_glass=true; or let all workers run with slipway_closed: {workers: run}."
+            for machine, why in away.items()
+            if wanted(config) == "closed" and machine in workers_of(live) and not config["break_glass"]
+        ]
     hold = (config["closed"] or {}).get("hold")
-    if hold and (config["traffic"] or {}).get("provider") == "nginx" and config["maintenance"] == "on":
-        problems.append("slipway_closed.hold: nginx cannot hold requests. Leave it out; they get 503 at once.")
+    provider = (config["traffic"] or {}).get("provider", "haproxy")
+    if hold and provider != "haproxy" and config["maintenance"] == "on":
+        problems.append(f"slipway_closed.hold: {provider} cannot hold requests. Leave it out; they get 503 at once.")
     return problems
 
 
 def is_done(config: t.Mapping[str, t.Any], fleet: Fleet) -> bool:
-    """Whether every balancer is open, as is wanted. How it is closed may differ, so closing is never done beforehand."""
-    return wanted(config) == "opened" and not any(closed_of(read) for read in fleet.readable().values())
+    """Whether every balancer is open, as is wanted, and no worker is paused. How it is closed may differ, so closing is never done
+    beforehand."""
+    reads = fleet.readable().values()
+    return wanted(config) == "opened" and not any(closed_of(read) or paused_of(read) for read in reads)
+
+
+def workers_of(live: Live) -> dict[str, list[str]]:
+    """The services without traffic that the live release has, by machine."""
+    services = (live.target or {}).get("services", {})
+    found = {
+        machine: [name for name, one in known.items() if not one["traffic"]] for machine, known in services.items()
+    }
+    return {machine: names for machine, names in found.items() if names}
+
+
+def pauses(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> bool:
+    """Whether this run pauses workers, or lets them work again: those that are paused always, whatever is asked for now."""
+    if wanted(config) == "opened":
+        return any(paused_of(read) for read in fleet.readable().values())
+    return (
+        (config["closed"] or {}).get("workers", PAUSE) == PAUSE
+        and config["model"] in PAUSABLE
+        and bool(workers_of(live))
+    )
 
 
 def target_of(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> Target:
@@ -53,9 +85,11 @@ def target_of(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> Target
     target = from_config({**config, "version": state, "identity": ""}, live)
     target["machines"] = sorted(fleet.readable())
     target["backup"] = None
-    closed = {key: value for key, value in (config["closed"] or {}).items() if value is not None}
+    about = config["closed"] or {}
+    closed = {key: value for key, value in about.items() if value is not None and key != "workers"}
     closed["retry_after"] = int(closed.get("retry_after") or 60)
-    target["maintenance"] = {"state": state, "closed": closed}
+    target["maintenance"] = {"state": state, "closed": closed, "workers": pauses(config, fleet, live)}
+    target["deadlines"]["workers"] = target["deadlines"]["pause"]
     held = max([float(about["hold"]) for about in map(closed_of, fleet.readable().values()) if about] or [0.0])
     target["deadlines"]["maintenance"] = float(target["drain"]["deadline"]) + held + RELOADS + MARGIN
     return target
@@ -67,9 +101,13 @@ def said(target: Target, fleet: Fleet, live: Live) -> list[str]:
     where = f"{target['platform']}/{target['environment']}"
     lines = [f"{where}: {do}; {live.version} is live on {live.side}"]
     for machine, read in sorted(fleet.readable().items()):
-        about = closed_of(read)
-        if about:
-            lines.append(f"  {machine}: closed for {about['seconds']:.0f} s")
+        for word, about in (("closed", closed_of(read)), ("workers paused", paused_of(read))):
+            if about:
+                lines.append(f"  {machine}: {word} for {about['seconds']:.0f} s")
+    names = sorted({name for names in workers_of(live).values() for name in names})
+    if names and target["maintenance"]["state"] == "closed":
+        do = "paused until it is opened" if target["maintenance"]["workers"] else "they go on working"
+        lines.append(f"  services without traffic ({', '.join(names)}): {do}")
     return lines
 
 
@@ -77,6 +115,11 @@ def reminder(fleet: Fleet) -> list[str]:
     """For the terminal of a release that is made behind closed doors."""
     closed = sorted(machine for machine, read in fleet.readable().items() if closed_of(read))
     return [f"  closed for maintenance, and stays so until it is opened: {', '.join(closed)}"] if closed else []
+
+
+def paused_of(read: Read) -> dict[str, t.Any] | None:
+    """Since when a machine's workers are paused, as it was read back; None where they are not."""
+    return (read.get("container") or {}).get("workers_paused")
 
 
 def closed_of(read: Read) -> dict[str, t.Any] | None:

@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from .fleet import Fleet, Read
+from .maintenance import paused_of
 
 RECENT = 5  # releases shown
 
@@ -63,6 +64,9 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
     closed = traffic.get("closed")
     if closed:
         yield f"closed for maintenance since {_when(closed['since'])} ({closed['seconds']:.0f} s)"
+    paused = paused_of(read)
+    if paused:
+        yield f"workers paused for maintenance since {_when(paused['since'])} ({paused['seconds']:.0f} s)"
     if read.get("backup"):
         yield str(read["backup"]["said"])
     for problem in traffic.get("problems") or []:

@@ -23,6 +23,8 @@ PLATFORM: t.Final[dict[str, t.Any]] = {
     "environment": {"type": "str", "required": True},
     "root": {"type": "path", "default": "/var/lib/slipway"},
 }
+PROVIDER = {"type": "str", "choices": ["haproxy", "nginx", "caddy"], "default": "haproxy"}
+
 RELEASE: t.Final[dict[str, t.Any]] = {
     "id": {"type": "str", "required": True},
     "token": {"type": "int", "required": True, "no_log": False},
@@ -73,7 +75,7 @@ RELEASE_STATE = Arguments(
         "version": {"type": "str", "default": ""},
         "why": {"type": "str", "default": ""},
         "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy", "db"], "default": []},
-        "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
+        "provider": PROVIDER,
         "images": {"type": "list", "elements": "str", "default": []},
         "ports": {"type": "list", "elements": "int", "default": []},
         "docker_root": {"type": "path", "default": "/var/lib/docker"},
@@ -86,12 +88,14 @@ RELEASE_STATE = Arguments(
     ],
 )
 
+SIDE_STATES = ["observed", "prepared", "decided", "settled", "paused", "reverted"]
+
 CONTAINER_DEPLOY = Arguments(
     options={
         **PLATFORM,
         "state": {
             "type": "str",
-            "choices": ["observed", "prepared", "decided", "settled", "paused", "reverted"],
+            "choices": [*SIDE_STATES, "workers_paused", "workers_resumed"],
             "default": "prepared",
         },
         "side": {"type": "str", "choices": ["blue", "green"]},
@@ -117,13 +121,23 @@ CONTAINER_DEPLOY = Arguments(
         "kept_release": {"type": "str", "default": ""},
         "images": {"type": "list", "elements": "str", "default": []},
     },
-    required_if=[("state", state, ("side",)) for state in ("prepared", "decided", "settled", "paused", "reverted")],
+    required_if=[("state", state, ("side",)) for state in (*SIDE_STATES[1:], "workers_paused", "workers_resumed")],
+)
+
+PROCESS_DEPLOY = Arguments(
+    options={
+        **{name: option for name, option in CONTAINER_DEPLOY.options.items() if name != "images"},
+        "state": {"type": "str", "choices": SIDE_STATES, "default": "prepared"},
+        "code_root": {"type": "path", "default": "/srv/slipway"},
+        "manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    },
+    required_if=[("state", state, ("side",)) for state in SIDE_STATES[1:]],
 )
 
 TRAFFIC_SWITCH = Arguments(
     options={
         **PLATFORM,
-        "provider": {"type": "str", "choices": ["haproxy", "nginx"], "default": "haproxy"},
+        "provider": PROVIDER,
         "state": {
             "type": "str",
             "choices": ["observed", "configured", "switched", "closed", "opened"],

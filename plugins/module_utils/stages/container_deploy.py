@@ -5,9 +5,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import json
 import os
 import traceback
 import typing as t
@@ -16,8 +13,8 @@ from ..container.engine import Engine
 from ..container.observe import Report, observe
 from ..container.spec import Order, Scope, default_identity, parse_services
 from ..errors import SlipwayError
-from ..state.machine import Machine, ReleaseToken
 from ..system import System
+from .one_side import NO_STEP, read_secrets, record_outcome, stage
 
 
 def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
@@ -53,21 +50,6 @@ def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check
     return report.result()
 
 
-def read_secrets(encoded: str) -> dict[str, str]:
-    """The secrets, decoded; what they are never shows in an error."""
-    try:
-        values = json.loads(base64.b64decode(encoded, validate=True)) if encoded else {}
-        return {str(name): str(value) for name, value in values.items()}
-    except (ValueError, AttributeError):
-        raise SlipwayError(
-            "not readable",
-            obj="secrets",
-            wanted="a JSON object in base64",
-            remedy="Call the module through its action plugin, and give it a mapping.",
-            cause="invalid",
-        ) from None
-
-
 def make_order(params: dict[str, t.Any], secrets: dict[str, str]) -> Order:
     """The options, checked, with their defaults."""
     services = parse_services(params["services"], params["side"])
@@ -90,30 +72,6 @@ def make_order(params: dict[str, t.Any], secrets: dict[str, str]) -> Order:
     )
 
 
-@contextlib.contextmanager
-def stage(params: dict[str, t.Any], system: System) -> t.Iterator[t.Any]:
-    """The stage of the release, or this machine's lock alone (then there is no step)."""
-    machine = Machine(system, root=params["root"], platform=params["platform"], environment=params["environment"])
-    release = params["release"]
-    if release is None:
-        with machine.alone():
-            yield None
-    else:
-        name = release["stage"] or params["state"]
-        with machine.stage(ReleaseToken.parse(release), name, release["deadline"]) as step:
-            yield step
-
-
-class NoStep:
-    """Where there is no release there is no journal."""
-
-    def note(self, event: str, **data: t.Any) -> None:
-        """Nothing."""
-
-
-NO_STEP = NoStep()
-
-
 def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> Report:
     """Do what the state asks for; without a step, only say what would be done."""
     check = step is None
@@ -123,6 +81,11 @@ def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> 
         from ..container.prepare import prepare
 
         return prepare(order, system, Engine(), prober(order.secrets.values(), system), check=check)
+    if params["state"] in ("workers_paused", "workers_resumed"):
+        from ..container.workers import hold, let_go
+
+        do = hold if params["state"] == "workers_paused" else let_go
+        return do(order, system, Engine(), (step or NO_STEP).note, check=check)
     from ..container.sides import decide, pause, revert, settle
 
     if params["state"] == "decided":
@@ -154,23 +117,3 @@ def prober(secrets: t.Iterable[str], system: System) -> t.Callable[[t.Sequence[t
         return [Verdict(r.healthy, r.cause, r.message, r.evidence, r.seconds, r.remedy) for r in results]
 
     return probe
-
-
-def record_outcome(order: Order, params: dict[str, t.Any], step: t.Any) -> None:
-    """The last words of a release on this machine; its lease goes back when the stage ends."""
-    release = params["release"]
-    about = {"version": order.version, "identity": order.identity, "side": order.side}
-    if params["state"] == "settled":
-        step.outcome("succeeded", **about)
-        step.release_lease()
-    elif params["state"] == "reverted" and release["outcome"] != "open":
-        if release["mark_bad"]:
-            step.mark_bad(order.identity, version=order.version, why=why(release["diagnosis"]))
-        step.outcome(release["outcome"], diagnosis={"failures": release["diagnosis"]}, **about)
-        step.release_lease()
-
-
-def why(diagnosis: t.Sequence[t.Any]) -> str:
-    """The first failure in a sentence."""
-    first = diagnosis[0] if diagnosis else "it was reverted"
-    return str(first.get("message") or first) if isinstance(first, dict) else str(first)

@@ -11,7 +11,7 @@ MIGRATION_RUNNER = Arguments(
     options={
         "state": {
             "type": "str",
-            "choices": ["latest", "target", "status", "undone", "baselined", "repaired"],
+            "choices": ["latest", "target", "status", "undone", "baselined", "repaired", "replayed"],
             "default": "latest",
         },
         "tool": {
@@ -81,6 +81,8 @@ MIGRATION_RUNNER = Arguments(
         "retry": {"type": "float", "default": 60},
         "statement_timeout": {"type": "float", "default": 0},
         "timeout": {"type": "float", "default": 0},
+        "replicas": {"type": "list", "elements": "str", "default": [], "no_log": True},
+        "replica_wait": {"type": "float", "default": 300},
         **PERHAPS_STAGE,
     },
     required_if=[

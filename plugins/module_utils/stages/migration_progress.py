@@ -25,6 +25,14 @@ def file_of(params: Params) -> str:
 @contextlib.contextmanager
 def shown(tool: Tool, params: Params, system: System) -> t.Iterator[None]:
     """Let a tool tell what it is at, now and then."""
+    with saying(params, system) as say:
+        tool.say, tool.begun = say, lambda script: say(f"applies {script}")
+        yield
+
+
+@contextlib.contextmanager
+def saying(params: Params, system: System) -> t.Iterator[t.Callable[[str], None]]:
+    """What takes a text that is shown, unless one was shown just before."""
     progress = Progress(file_of(params), system)
     last = float("-inf")
 
@@ -35,8 +43,7 @@ def shown(tool: Tool, params: Params, system: System) -> t.Iterator[None]:
             last = now
             progress.say(text)
 
-    tool.say, tool.begun = say, lambda script: say(f"applies {script}")
     try:
-        yield
+        yield say
     finally:
         progress.end()

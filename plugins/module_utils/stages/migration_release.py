@@ -26,6 +26,16 @@ WAITS = {
     "backfill": "the playbook migrate with slipway_migrate_phase=backfill",
 }
 
+# What C(state: repaired) does about a problem, by its cause.
+REPAIRS = {
+    "dirty": "its line is taken back, as if it had not been begun",
+    "edited": "the file is taken for what was applied",
+    "missing_file": "it is noted as deleted",
+}
+NAMED = 5  # of what is pending, in one sentence
+# Where there is nothing to do.
+UNTOUCHED = {"baselined": "the history of migrations has begun already", "repaired": "nothing is to be repaired"}
+
 Params = t.Mapping[str, t.Any]
 
 
@@ -84,16 +94,44 @@ def noted(report: Report, phase: str, overruled: t.Sequence[str]) -> dict[str, t
     }
 
 
+def of_history(status: Status, order: Order) -> list[str]:
+    """What a run would do to the history alone, for a terminal; of a run that migrates nothing."""
+    if order.state == "baselined":
+        begun = any(one.rank for one in status.migrations)
+        return [] if begun else [f"the history of migrations begins at version {order.target or '1'}"]
+    if order.state == "repaired":
+        return [f"{one['obj']}: {REPAIRS[one['cause']]}" for one in status.problems if one["cause"] in REPAIRS]
+    return []
+
+
 def planned_actions(status: Status, order: Order) -> list[str]:
     """What a run would do, for a terminal."""
+    if order.state in UNTOUCHED:
+        return of_history(status, order) or [UNTOUCHED[order.state]]
+    if order.state == "status":
+        return left(status)
     found = wanted(status, order)
     if order.state in ("latest", "target") and not found:
         return ["no migration is pending", *_waiting(status, order)]
     return [*(f"{one.label} would be applied" for one in found), *_waiting(status, order)]
 
 
+def left(status: Status) -> list[str]:
+    """What is pending and who applies it, for a terminal; nothing where nothing is."""
+    ready = [one.label for one in status.pending if one.phase not in WAITS]
+    said = []
+    if ready:
+        are = "migration is" if len(ready) == 1 else "migrations are"
+        named = ", ".join(ready if len(ready) <= NAMED else [*ready[:NAMED], "…"])
+        said.append(f"{len(ready)} {are} pending: {named}. The playbook migrate applies what is pending.")
+    said += [f"{one.label} waits for {WAITS[one.phase]}" for one in status.pending if one.phase in WAITS]
+    return said + [f"! {one['obj']}: {one['what']}. {one['remedy']}" for one in status.problems]
+
+
 def done_actions(report: Report, order: Order) -> list[str]:
     """What a run did."""
+    if order.state in UNTOUCHED:
+        return of_history(report.before, order) or [UNTOUCHED[order.state]]
     verb = "undid" if order.state == "undone" else "applied"
     said = [f"{verb} {one.script or one.version} in {one.ms} ms" for one in report.done]
     if not said and order.state in ("latest", "target"):

@@ -22,14 +22,13 @@ from ..migration.tool import Order, Tool
 from ..migration.validate import expect_none
 from ..system import System
 from .migration_place import opened, unseen
-from .migration_release import NOTE, WAIVED, done_actions, expect_allowed, noted, planned_actions, table
+from .migration_release import NOTE, WAIVED, done_actions, expect_allowed, noted, of_history, planned_actions, table
 
 if t.TYPE_CHECKING:
     from ..state.machine import Step
     from .site_files import Files
 
 BEGUN_ONLY = (model.DIRTY, model.BACKFILLING)  # states of a line that says what was begun
-REPAIRED = ("dirty", "edited", "missing_file")  # problems that C(state: repaired) takes away
 
 Params = dict[str, t.Any]
 
@@ -55,7 +54,16 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
         except Exception as error:  # whatever it is, it may quote the connection string
             said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
     said = files.renamed(said) if files else said
-    return {"failed": True, **mask_all(said, secrets_of(params["engine"], url))}
+    return {"failed": True, **mask_all(said, hidden(params, url))}
+
+
+def hidden(params: Params, url: str) -> set[str]:
+    """What of the connection strings nobody may read."""
+    found = secrets_of(params["engine"], url)
+    for one in params["replicas"]:
+        with contextlib.suppress(ValueError):  # what is no base64 is hidden as the option that it is
+            found |= secrets_of(params["engine"], base64.b64decode(one, validate=True).decode())
+    return found
 
 
 def placed(params: Params, directory: str) -> Params:
@@ -67,6 +75,10 @@ def placed(params: Params, directory: str) -> Params:
 
 def run(params: Params, url: str, system: System, check: bool, files: Files | None = None) -> dict[str, t.Any]:
     """Alone, or as the stage of a release, which writes down what was applied."""
+    if params["state"] == "replayed":
+        from .migration_replicas import run as wait_for_replicas
+
+        return wait_for_replicas(params, url, system, check)
     alone = check or params["release"] is None or params["state"] == "status"
     if not params["here"] and alone:
         return idle(params)
@@ -166,10 +178,10 @@ def planned(tool: Tool, order: Order) -> dict[str, t.Any]:
     sql = "" if order.state == "status" else tool.preview(order)
     if order.state in ("latest", "target"):
         expect_none(status, "the database")
-    repairs = order.state == "repaired" and any(one["cause"] in REPAIRED for one in status.problems)
-    begins = order.state == "baselined" and not any(one.rank for one in status.migrations)
+    rewritten = of_history(status, order)
     return {
-        "changed": bool(sql) or repairs or begins,
+        "changed": bool(sql or rewritten),
+        "history": rewritten,
         "sql": sql,
         "current_before": status.current,
         "current_after": status.current,

@@ -66,6 +66,21 @@ def test_a_program_of_an_unprivileged_user_reads_its_secret_and_nobody_else_does
     assert not details["Mounts"][0]["RW"]
 
 
+def test_paused_workers_stay_so_while_a_release_is_put_back_and_work_again_when_they_are_told_to(site):
+    services = {"web": site.web(1), "job": site.worker(1)}
+    site.release("blue", "r1", services)
+    site.run("workers_paused", "green", "m1", services, live_side="blue")
+    resting = {"web-r1-1": ("running", "always"), "job-r1-1": ("exited", "no")}
+    assert seen(site) == resting and site.get("blue") == "1"
+    for state in ("prepared", "decided", "reverted"):
+        site.run(state, "green", "r2", {"web": site.web(2), "job": site.worker(2)}, live_side="blue")
+    assert {name: now for name, now in seen(site).items() if name in resting} == resting
+    found = observe(site.platform, "test", System(), root=site.root)
+    assert found["workers_paused"]["seconds"] > 0
+    assert site.run("workers_resumed", "green", "m2", services, live_side="blue")["said"].startswith("workers at work")
+    assert seen(site)["job-r1-1"] == ("running", "always")
+
+
 def test_after_settling_only_the_new_side_runs_and_the_old_one_is_kept(site):
     site.release("blue", "r1", {"web": site.web(1), "job": site.worker(1)})
     site.release("green", "r2", {"web": site.web(2), "job": site.worker(2)})

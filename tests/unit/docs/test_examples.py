@@ -22,7 +22,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.config.validate imp
 
 ROOT = Path(__file__).resolve().parents[3]
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "roles").glob("*/README.md"))]
-PAGES = [*WRITTEN, ROOT / "examples/shop/README.md", ROOT / "tests/lab/README.md"]
+PAGES = [*WRITTEN, *sorted((ROOT / "examples").glob("*/README.md")), ROOT / "tests/lab/README.md"]
 GENERATED = {"configuration.md", "figures.md"}
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PLAYBOOKS = {f"slipway.deploy.{path.stem}" for path in (ROOT / "playbooks").glob("*.yml")}
@@ -209,7 +209,18 @@ def check_arguments(module: str, arguments: dict[str, t.Any]) -> None:
 
 
 def check_task(task: dict[str, t.Any]) -> None:
-    keywords = {"name", "register", "run_once", "when", "check_mode", "failed_when", "loop", "delegate_to"}
+    keywords = {
+        "name",
+        "register",
+        "run_once",
+        "when",
+        "check_mode",
+        "changed_when",
+        "failed_when",
+        "loop",
+        "delegate_to",
+        "no_log",
+    }
     names = set(task) - keywords
     assert len(names) == 1, f"not one module: {sorted(names)}"
     name = names.pop()

@@ -124,8 +124,8 @@ MISTAKES = [
     ({"preflight": {"min_free_disk": "big"}}, "slipway_preflight.min_free_disk: cannot be used"),
     ({"model": "compose"}, "wanted container (compose is not available yet)."),
     ({"strategy": "canary"}, "wanted blue_green (canary is not available yet)."),
-    ({"traffic__provider": "haprxy"}, "wanted haproxy or nginx. Did you mean haproxy?"),
-    ({"traffic__provider": "caddy"}, "wanted haproxy or nginx (caddy is not available yet)."),
+    ({"traffic__provider": "haprxy"}, "wanted haproxy or nginx or caddy. Did you mean haproxy?"),
+    ({"traffic__provider": "traefik"}, "wanted haproxy or nginx or caddy (traefik is not available yet)."),
     ({f"{BACKEND}__pull": "sometimes"}, "wanted missing or always or never."),
     # health
     ({f"{BACKEND}__health": {"kind": "tcp", "path": "/"}}, "health.path: has no effect with kind: tcp."),

@@ -16,6 +16,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.container.prepare i
 from ansible_collections.slipway.deploy.plugins.module_utils.container.sides import decide, pause, revert, settle
 from ansible_collections.slipway.deploy.plugins.module_utils.container.spec import Order, Scope, parse_services
 from ansible_collections.slipway.deploy.plugins.module_utils.container.verify import Verdict
+from ansible_collections.slipway.deploy.plugins.module_utils.container.workers import hold, let_go
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
@@ -232,8 +233,10 @@ class World:
         system, engine = self.system, t.cast(t.Any, self.engine)
         if state == "prepared":
             return prepare(order, system, engine, self.probe, check=check).result()
-        if state == "decided":
-            return decide(order, system, engine, lambda event, **_data: self.notes.append(event), check=check).result()
+        noting = {"decided": decide, "workers_paused": hold, "workers_resumed": let_go}
+        if state in noting:
+            act: t.Any = noting[state]
+            return act(order, system, engine, lambda event, **_data: self.notes.append(event), check=check).result()
         acts = {"settled": settle, "paused": pause, "reverted": revert}
         return acts[state](order, system, engine, check=check).result()
 

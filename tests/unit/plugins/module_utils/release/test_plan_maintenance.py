@@ -39,6 +39,7 @@ def test_closing_is_a_run_under_the_lock_of_every_machine_that_prepares_nothing(
     assert found.target["maintenance"] == {
         "state": "closed",
         "closed": {"retry_after": 300, "page": "<p>later</p>", "hold": 0.0},
+        "workers": True,
     }
     assert found.target["deadlines"]["maintenance"] > found.target["drain"]["deadline"]
     assert "close for maintenance" in found.say[0]
@@ -68,9 +69,10 @@ def test_everything_in_the_way_is_said_at_once() -> None:
     )
 
 
-def test_an_application_machine_that_is_away_does_not_keep_the_door_open() -> None:
-    found = plan(fleet(released(), changes={"app2": None}))
-    assert found.target["machines"] == ["app1", "lb1"]
+def test_an_application_machine_that_is_away_does_not_keep_the_door_open_where_its_workers_may_run() -> None:
+    for given in (RUN, {"slipway_break_glass": True}):
+        found = plan(fleet(released(), changes={"app2": None}), **given)
+        assert found.target["machines"] == ["app1", "lb1"]
 
 
 def test_a_release_behind_closed_doors_says_that_they_stay_closed() -> None:
@@ -88,3 +90,48 @@ def test_that_it_is_closed_is_part_of_the_status() -> None:
     text = "\n".join(lines(config(), fleet(released(), changes=IS_CLOSED)))
     assert "lb1: closed for maintenance since 2027-01-15 07:59:18 UTC (42 s)" in text
     assert "closed" not in "\n".join(lines(config(), fleet(released())))
+
+
+PAUSED = {"app1": {"container__workers_paused": {"since": NOW - 40, "seconds": 40.0}}}
+RUN = {"slipway_closed": {"workers": "run"}}
+
+
+def test_workers_are_paused_with_it_unless_they_are_to_run() -> None:
+    found = plan(fleet(released()))
+    assert found.target["maintenance"]["workers"] and found.target["deadlines"]["workers"] > 0
+    assert found.say[-1] == "  services without traffic (worker): paused until it is opened"
+    found = plan(fleet(released()), **RUN)
+    assert not found.target["maintenance"]["workers"] and "workers" not in found.target["maintenance"]["closed"]
+    assert found.say[-1] == "  services without traffic (worker): they go on working"
+    nobody = released()
+    for services in nobody["decision"]["services"].values():
+        services.pop("worker")
+    assert not plan(fleet(nobody)).target["maintenance"]["workers"]
+
+
+def test_a_machine_whose_workers_cannot_be_paused_keeps_the_door_open() -> None:
+    said = refusal(fleet(released(), changes={"app2": None}))
+    assert "app2: cannot be read" in said and "slipway_closed: {workers: run}" in said
+
+
+def test_what_is_paused_works_again_when_it_is_opened_whatever_is_asked_for_now() -> None:
+    for changes in (PAUSED, {**PAUSED, **IS_CLOSED}):
+        found = plan(fleet(released(), changes=dict(changes)), "off", **RUN)
+        assert (found.action, found.target["maintenance"]["workers"]) == ("maintenance", True)
+        assert "  app1: workers paused for 40 s" in found.say
+    assert not plan(fleet(released(), changes=IS_CLOSED), "off").target["maintenance"]["workers"]
+    assert plan(fleet(released(), changes={**PAUSED, "app2": None}), "off").action == "maintenance"
+    shown = lines(config(), fleet(released(), changes=PAUSED))
+    assert any(line.startswith("  app1: workers paused for maintenance since ") for line in shown)
+
+
+def test_a_version_whose_workers_are_paused_is_live_all_the_same() -> None:
+    live = released("1.1.0")
+    resting = [{"name": "worker-1", "running": False}]
+    stopped = fleet(live, version="1.1.0")
+    for machine in ("app1", "app2"):
+        stopped.reads[machine]["container"]["sides"]["blue"]["services"]["worker"] = resting
+    assert decide("deploy", config(), stopped, now=NOW, suffix="3fa9").action == "release"
+    for machine in ("app1", "app2"):
+        stopped.reads[machine]["container"]["workers_paused"] = {"since": NOW, "seconds": 1.0}
+    assert decide("deploy", config(), stopped, now=NOW, suffix="3fa9").action == "nothing"

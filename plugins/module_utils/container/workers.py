@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workers of the live side paused, for as long as the platform is closed for maintenance (private to the collection)."""
+
+from __future__ import annotations
+
+from ..system import System
+from .engine import Engine
+from .held import Held, forget_held, read_held, write_held
+from .observe import Report
+from .sides import IDLE, LIVE, Note, announce, apply, look, policies, read_back, start_workers, starts, stops
+from .spec import Order
+
+
+def hold(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
+    """They stop, and stay so whatever happens: a reboot, a release that is put back, a restore.
+
+    :raises SlipwayError: C(not_confirmed).
+    """
+    report = Report(system, order.secrets.values())
+    scene = look(order, system, engine, report)
+    workers = scene.by_role(scene.old, "worker")
+    disarm, stop = policies(workers, IDLE), stops(workers)
+    if announce(report, [*disarm, *stop], check) or not workers:
+        return report
+    held = read_held(system, order.scope)
+    if held is None or held.ending:
+        write_held(system, order.scope, Held(held.since if held else system.wall()))
+        note("workers_paused", workers=[item.name for item in workers])
+    for acts in (disarm, stop):
+        apply(engine, report, acts)
+    read_back(engine, report, workers, running=False, policy=IDLE)
+    report.said = "workers paused"
+    return report
+
+
+def let_go(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
+    """They work again, where they were paused.
+
+    :raises SlipwayError: C(exited) when one does not stay up; it counts as paused until another run has started it.
+    """
+    report = Report(system, order.secrets.values())
+    held = read_held(system, order.scope)
+    if held is None:
+        return report
+    scene = look(order, system, engine, report)
+    workers = scene.by_role(scene.old, "worker")
+    arm, start = policies(workers, LIVE), starts(workers)
+    if announce(report, [*arm, *start], check):
+        return report
+    write_held(system, order.scope, held._replace(ending=True))
+    apply(engine, report, arm)
+    start_workers(system, engine, report, start)
+    read_back(engine, report, workers, running=True, policy=LIVE)
+    forget_held(system, order.scope)
+    note("workers_resumed", paused_seconds=held.seconds(system))
+    report.said = f"workers at work again after {held.seconds(system)} s"
+    return report
