@@ -165,7 +165,7 @@ def size(octets: float) -> str:
 
 def lacks(position: str, here: str) -> int:
     """Transactions of MariaDB, each C(domain-server-number), numbered within their domain."""
-    reached = {domain: number for domain, number in map(_of_domain, filter(None, here.split(",")))}
+    reached = dict(map(_of_domain, filter(None, here.split(","))))
     wanted = map(_of_domain, position.split(","))
     return sum(max(0, number - reached.get(domain, 0)) for domain, number in wanted)
 

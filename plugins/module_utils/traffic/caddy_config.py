@@ -40,18 +40,18 @@ lb_policy round_robin
 lb_try_duration 5s
 lb_try_interval 50ms
 lb_retry_match {{
-	not path *
+    not path *
 }}
 fail_duration 2s
 max_fails {max_fails}
 flush_interval 20ms
 trusted_proxies 0.0.0.0/0 ::/0
 transport http {{
-	dial_timeout 2s
-	response_header_timeout 300s
-	keepalive 1s
-	keepalive_idle_conns_per_host 64
-	compression off
+    dial_timeout 2s
+    response_header_timeout 300s
+    keepalive 1s
+    keepalive_idle_conns_per_host 64
+    compression off
 }}"""
 _STREAMS = "stream_close_delay 1h"
 

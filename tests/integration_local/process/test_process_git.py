@@ -267,5 +267,5 @@ def test_what_was_released_twice_is_the_same(work: Work) -> None:
     (work.path / "dir").mkdir()
     (work.path / "dir" / "file").write_text("x")
     work.commit("2")
-    first, second = (work.release(branch="main")[0] for _ in range(2))
+    first, second = (work.release(branch="main")[0] for _time in range(2))
     assert subprocess.run(["diff", "-r", first, second], check=False).returncode == 0

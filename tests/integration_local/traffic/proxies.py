@@ -276,11 +276,11 @@ class RealNginx(Proxy):
 CADDYFILE = """\
 # by hand
 {{
-	admin unix/{dir}/admin.sock
-	auto_https off
+    admin unix/{dir}/admin.sock
+    auto_https off
 }}
 http://127.0.0.1:{port} {{
-	respond "by hand"
+    respond "by hand"
 }}
 import {dir}/slipway.d/*.caddyfile
 """

@@ -247,7 +247,7 @@ class World:
 
     def free_ports(self) -> dict[str, list[int]]:
         """Ports of this machine that nobody listens on; the fake processes do not either."""
-        links = [socket.socket() for _ in range(4)]
+        links = [socket.socket() for _number in range(4)]
         for link in links:
             link.bind(("", 0))
         numbers = [link.getsockname()[1] for link in links]

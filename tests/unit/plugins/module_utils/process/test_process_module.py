@@ -10,7 +10,6 @@ import json
 
 import pytest
 import yaml
-from ansible_collections.slipway.deploy.plugins.action.process_deploy import keys
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.process.factory import (
     MANAGERS,
@@ -121,7 +120,6 @@ def test_observing_never_fails(tmp_path, monkeypatch):
 def test_the_examples_of_the_documentation_are_taken(tmp_path):
     services = yaml.safe_load(documented.EXAMPLES)[0]["slipway.deploy.process_deploy"]["services"]
     assert len(parse_services(services, "green")) == 2
-    assert keys(services.values()) == [{"secrets": ["DEPLOY_KEY"]}]
 
 
 def test_the_factories_make_what_they_name_and_refuse_what_they_do_not(stage, tmp_path):

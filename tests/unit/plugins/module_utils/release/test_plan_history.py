@@ -28,9 +28,9 @@ OF_SITE = {
 SEEN = {"stage": {"ok": True}, "sql": "", "pending": [], "actions": ["as was said"], "history": ["as was said"]}
 
 
-def plan(goal: str = "migrate", foreseen: t.Any = SEEN, **changes: t.Any) -> t.Any:
+def plan(goal: str = "migrate", foreseen: t.Any = None, **changes: t.Any) -> t.Any:
     site = config(**{**OF_SITE, **changes})
-    return decide(goal, site, fleet(released()), now=NOW, suffix="3fa9", foreseen=foreseen)
+    return decide(goal, site, fleet(released()), now=NOW, suffix="3fa9", foreseen=foreseen or SEEN)
 
 
 def refusal(goal: str = "migrate", **changes: t.Any) -> str:

@@ -31,7 +31,8 @@ PENDING = {
 }
 
 
-def plan(machines, goal="deploy", replicas=FOLLOWS, foreseen=None, **changes):
+def plan(machines, goal="deploy", foreseen=None, **changes):
+    replicas = changes.pop("replicas", FOLLOWS)
     given = {"slipway_database": DATABASE, "slipway_migrations": {"tool": "sql", "path": "migrations/"}, **changes}
     site = config(**given)
     if site["migrations"]:
@@ -109,10 +110,10 @@ def test_the_playbook_migrate_waits_and_contract_does_not():
     assert plan(machines, "migrate", foreseen=PENDING).target["replicas"]["wait"] == 300.0
     assert "replica db2:5432" in refusal(machines, "migrate", AWAY, PENDING)
     history = {**PENDING, "sql": "", "pending": [], "history": ["would begin at 1"]}
-    assert plan(machines, "migrate", AWAY, history, slipway_migrate_baseline="1").target["replicas"] is None
+    assert plan(machines, "migrate", replicas=AWAY, foreseen=history, slipway_migrate_baseline="1").target["replicas"] is None
     idle = {**PENDING, "sql": "", "pending": []}
-    assert plan(machines, "migrate", AWAY, idle).action == "nothing"
+    assert plan(machines, "migrate", replicas=AWAY, foreseen=idle).action == "nothing"
     for read in machines.readable().values():
         for one in read["journal"]["releases"]:
             one["decision"]["ships"] = {"2": "V2__add.sql"}
-    assert plan(machines, "contract", None, PENDING).target["replicas"] is None
+    assert plan(machines, "contract", replicas=None, foreseen=PENDING).target["replicas"] is None
