@@ -108,9 +108,12 @@ def test_what_is_live_already_needs_no_replica():
 def test_the_playbook_migrate_waits_and_contract_does_not():
     machines = fleet(released("1.1.0", side="green", token=4), version="1.1.0", live="green")
     assert plan(machines, "migrate", foreseen=PENDING).target["replicas"]["wait"] == 300.0
-    assert "replica db2:5432" in refusal(machines, "migrate", AWAY, PENDING)
+    assert "replica db2:5432" in refusal(machines, "migrate", replicas=AWAY, foreseen=PENDING)
     history = {**PENDING, "sql": "", "pending": [], "history": ["would begin at 1"]}
-    assert plan(machines, "migrate", replicas=AWAY, foreseen=history, slipway_migrate_baseline="1").target["replicas"] is None
+    assert (
+        plan(machines, "migrate", replicas=AWAY, foreseen=history, slipway_migrate_baseline="1").target["replicas"]
+        is None
+    )
     idle = {**PENDING, "sql": "", "pending": []}
     assert plan(machines, "migrate", replicas=AWAY, foreseen=idle).action == "nothing"
     for read in machines.readable().values():
