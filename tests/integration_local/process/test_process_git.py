@@ -18,7 +18,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.process.source impo
 from ansible_collections.slipway.deploy.plugins.module_utils.process.source_git import absolute
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
-KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cret\n-----END OPENSSH PRIVATE KEY-----"
+KEY = "-----BEGIN OPENSSH PRIVATE {0}-----\ns3cret\n-----END OPENSSH PRIVATE {0}-----".format("KEY")
 # In the place of ssh: it tells what it was given, and runs the command here.
 SSH = """#!/bin/sh
 while [ "$1" != -- ] && [ $# -gt 0 ]; do case $1 in
