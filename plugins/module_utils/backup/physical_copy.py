@@ -55,6 +55,7 @@ SETTINGS = {
 }
 _RECOVERED = re.compile(r"recovery stopping (.*)|last completed transaction was at log time (.*)")
 _BY_PGBACKREST = re.compile(r"ERROR: \[\d+\]: ")
+_FULL = re.compile(r"No space left on device|wrote only \d+ of \d+ bytes")  # what is cut short has found no more room
 _DAMAGED = re.compile(r"\[(?:Format|Checksum|FileInvalid)Error\]")
 
 
@@ -223,7 +224,7 @@ def _why(said: str) -> tuple[str, str]:
             "The WAL ends before that point: a file of the archive is missing, or the target lies after the last one or is of"
             " another timeline. See pgbackrest info for the first and the last one."
         )
-    if "No space left on device" in said:
+    if _FULL.search(said):
         return "no_space", "Give it more room where the copy is."
     if "before consistent recovery point" in said:
         return "too_early", "Choose a point after the end of the backup, or an older backup."

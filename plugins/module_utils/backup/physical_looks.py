@@ -18,7 +18,9 @@ from .pgbackrest import LONGEST, SAID, as_owner
 from .postgresql import PostgreSQL
 
 # What is no fault of a copy that cannot be read.
-WANTING = re.compile(r"No space left|out of (?:shared )?memory|shared memory segment|canceling|terminating|too many")
+WANTING = re.compile(
+    r"No space left|wrote only|out of (?:shared )?memory|shared memory segment|canceling|terminating|too many"
+)
 
 
 class Looks:

@@ -15,6 +15,7 @@ from ..system import System
 from . import history
 from .connection import Connect, Connection
 from .history import COLUMNS, Row
+from .patience import Patience, patiently, pauses
 from .refused import RefusedError
 
 if t.TYPE_CHECKING:
@@ -204,8 +205,11 @@ class Database(Connection):
         return f"{self.quoted(self.schema)}.{self.quoted(self.settings.table)}"
 
     def history(self) -> list[Row] | None:
-        """All lines; None where there is no table of that name."""
-        rows = self.lines(*COLUMNS)
+        """All lines; None where there is no table of that name.
+
+        A file of SQLite is closed to all while one commits, for long on a slow disk; that is waited for.
+        """
+        rows = patiently(lambda: self.lines(*COLUMNS), pauses(self.system, Patience(), None))
         return None if rows is None else [history.row_of(values) for values in rows]
 
     def lines(self, *columns: str, table: str = "") -> list[tuple[t.Any, ...]] | None:

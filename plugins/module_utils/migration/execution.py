@@ -12,7 +12,7 @@ from ..errors import SlipwayError
 from ..system import System
 from .database import Database
 from .history import Row
-from .patience import Patience, pauses
+from .patience import Patience, patiently, pauses
 from .refused import LATE, LOST, RefusedError
 from .scripts import Script
 from .splitter import COPY, Statement
@@ -85,8 +85,7 @@ class Execution:
     def _piecemeal(self, script: Script, row: Row, deadline: float | None) -> int:
         """Each statement by itself. What ends this process leaves a line that says that it had begun."""
         began = self._system.monotonic()
-        with self._database.transaction(deadline):
-            self._database.add(row)
+        self._note(lambda: self._database.add(row), deadline)
         try:
             self._statements(script, self.pauses(deadline), deadline)
             self._expect_ended(script)
@@ -101,10 +100,18 @@ class Execution:
             raise failed(script, error.line, error.statement, error.refused, changed=what) from None
         milliseconds = self._since(began)
         self._database.renew()
-        with self._database.transaction():
-            self._database.finish(row.rank, milliseconds)
+        self._note(lambda: self._database.finish(row.rank, milliseconds), None)
         self._database.fresh = True
         return milliseconds
+
+    def _note(self, write: t.Callable[[], None], deadline: float | None) -> None:
+        """Write a line of its history in a transaction of its own."""
+
+        def noted() -> None:
+            with self._database.transaction(deadline):
+                write()
+
+        patiently(noted, self.pauses(deadline))
 
     def _expect_ended(self, script: Script) -> None:
         if self._database.in_transaction():

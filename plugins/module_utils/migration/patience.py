@@ -9,6 +9,9 @@ import random
 import typing as t
 
 from ..system import System
+from .refused import RefusedError
+
+Answer = t.TypeVar("Answer")
 
 FIRST_PAUSE = 0.1  # seconds before a script is tried again that waited too long for a lock; doubled each time
 LONGEST_PAUSE = 10.0
@@ -34,6 +37,20 @@ def pauses(system: System, patience: Patience, deadline: float | None) -> t.Iter
         system.sleep(min(pause * _jitter(), max(0.0, end - system.monotonic())))
         yield True
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def patiently(work: t.Callable[[], Answer], tries: t.Iterator[bool]) -> Answer:
+    """Do it, and again after each pause while somebody else keeps it from its locks.
+
+    :param tries: see RV(pauses).
+    :raises RefusedError: of the last try.
+    """
+    while True:
+        try:
+            return work()
+        except RefusedError as refused:
+            if not refused.lock or not next(tries, False):
+                raise
 
 
 def _jitter() -> float:

@@ -398,3 +398,38 @@ def test_somebody_else_at_work_is_waited_for_and_then_named(project: Project) ->
     with system.flock(f"{project.path}-migrations.lock", timeout=1.0), pytest.raises(SlipwayError) as caught:
         project.run()
     assert caught.value.cause == "lock_held"
+
+
+class Impatient(System):
+    """A clock on which somebody else ends what keeps a file closed, as soon as it is waited for."""
+
+    def __init__(self, others: list[sqlite3.Connection]) -> None:
+        self.others = others
+
+    def sleep(self, seconds: float) -> None:
+        self.others.pop().execute("COMMIT")
+
+
+def test_a_look_at_a_file_that_somebody_commits_to_waits_and_is_not_refused(project: Project) -> None:
+    project.run()
+    other = sqlite3.connect(project.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    waited = Impatient([other])
+    database = SQLite(opener(str(project.path)), Settings(lock_timeout=0.0), waited)
+    rows = database.history()
+    assert rows is not None
+    assert [(row.rank, row.version) for row in rows] == [line[:2] for line in project.ask(HISTORY)]
+    assert not waited.others
+
+
+def test_what_is_noted_before_a_script_of_single_statements_waits_as_a_statement_does(project: Project) -> None:
+    project.run()
+    project.write(V9__vacuum="-- slipway: transaction=off\nVACUUM;")
+    other = sqlite3.connect(project.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # who only looks gets through
+    waited = Impatient([other])
+    database = SQLite(opener(str(project.path)), Settings(lock_timeout=0.0), waited)
+    scripts = Scripts([str(project.files)], Reader("sqlite", Placeholders({})))
+    SqlRunner(database, scripts, waited, Rules(), Patience(lock=1.0, retry=60.0)).apply(Order("latest", "", "all"))
+    assert not waited.others
+    assert project.ask(HISTORY)[-1][1:] == ("9", "SQL", 1)
