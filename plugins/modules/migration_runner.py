@@ -34,7 +34,7 @@ options:
       - V(repaired) takes back the lines of what failed or was cut off, takes the checksums of the files for true, and notes
         migrations whose files are gone as deleted. Look first what of a dirty migration is in the database.
       - V(replayed) applies nothing. It waits until each of O(replicas) has replayed all that the database has committed before. In
-        check mode it only looks whether each can be asked, and follows this database.
+        check mode it only looks whether the database is reached past a pooler, and whether each can be asked, and follows it.
     type: str
     choices: [latest, target, status, undone, baselined, repaired, replayed]
     default: latest
@@ -253,7 +253,9 @@ options:
     type: bool
     default: true
   waive:
-    description: Why there is no backup. It stands in the journal of the release.
+    description:
+      - Why there is no backup. It stands in the journal of the release.
+      - With O(state=replayed), why replicas that cannot be asked, or are behind after O(replica_wait), are passed over.
     type: str
     default: ''
   schema:
@@ -468,6 +470,12 @@ replicas:
   type: list
   elements: dict
   sample: [{name: "db2:5432", position: 0/3000148, seconds: 0.4}]
+passed_over:
+  description: Those that have not, each with what is wrong with it, where O(waive) says why nobody waits for them.
+  returned: O(state=replayed)
+  type: list
+  elements: str
+  sample: []
 recorded:
   description: Whether there is a history.
   returned: success

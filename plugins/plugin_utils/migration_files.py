@@ -12,11 +12,13 @@ from ansible_collections.slipway.deploy.plugins.module_utils.config.migrations i
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.migration import model, names
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.scripts import Reader, Script
+from ansible_collections.slipway.deploy.plugins.module_utils.release.shipped import BASELINE
 from ansible_collections.slipway.deploy.plugins.plugin_utils.site_files import site_path
 
 
 def ships(config: dict[str, t.Any], variables: t.Mapping[str, t.Any], templar: t.Any) -> None:
-    """Put in as C(ships) the migrations of phase contract that this version has, each script by its version.
+    """Put in as C(ships) the migrations of phase contract that this version has, each script by its version; and its baseline
+    scripts, which stand for all up to theirs.
 
     Of other tools, and of files that are on the machine already, the machine that migrates tells it.
 
@@ -37,6 +39,8 @@ def ships(config: dict[str, t.Any], variables: t.Mapping[str, t.Any], templar: t
     reader = Reader("", t.cast(t.Any, None), migrations["encoding"])  # of the notes alone, no statement
     found = {}
     for name in names.scan(directory):
+        if name.kind == model.BASELINE:
+            found[f"{BASELINE}{name.version}"] = name.script
         if name.kind not in (model.VERSIONED, model.REPEATABLE):
             continue
         if Script(name, os.path.join(directory, name.script), reader).phase == "contract":

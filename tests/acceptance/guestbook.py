@@ -29,6 +29,11 @@ PACKAGES = (
     *("django", "asgiref", "sqlparse", "psycopg2", "psycopg2_binary.libs"),
     *("alembic", "sqlalchemy", "mako", "markupsafe", "typing_extensions.py"),
 )
+JAVA = Path(shutil.which("java") or "/usr/bin/java").resolve().parents[1]
+FLYWAY = ROOT / ".cache/tools/flyway"
+LIQUIBASE = MODULES / "liquibase/dist/liquibase"
+# Of databases that are none here; they would be most of it.
+DRIVERS = re.compile(r"(h2|hsqldb|jaybird|jcc|mariadb-|mssql-|ojdbc|snowflake-|sqlite-)")
 PYTHON_PATH = f"/usr/local/lib/{SITE_PACKAGES.parent.name}/dist-packages"  # of the base image, whose Python is the same
 
 # The program's user may only read and write rows, of what is there and of what the other one makes.
@@ -69,6 +74,8 @@ class Guestbook(Fleet):
         )
         self.variables = {**settings.FAST, "slipway_platform": "guestbook"}
         self.write_variables()
+        for machine in self.machines:  # images of an earlier run
+            shell(lab, machine, "docker images -q '*/guestbook/*' | xargs -r docker rmi -f")
 
     def write_inventory(self, **options: t.Any) -> None:
         """With the machine of the database, which takes the backups."""
@@ -122,6 +129,29 @@ def node_base() -> str:
     """The same with Node.js, Knex and its driver."""
     modules = {f"/srv/node_modules/{name}": str(MODULES / name) for name in _needed("knex", "pg")}
     return tool_images.added(python_base(), modules, programs=("node",))
+
+
+def flyway_base() -> str:
+    """What the program needs, with a Java runtime and Flyway."""
+    program = "java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp '/srv/flyway/*' org.flywaydb.commandline.Main"
+    return _java_base({f"/srv/flyway/{path.name}": str(path) for path in FLYWAY.glob("*.jar")}, "flyway", program)
+
+
+def liquibase_base() -> str:
+    """What the program needs, with a Java runtime and Liquibase."""
+    wanted = [LIQUIBASE / "liquibase", *(path for path in LIQUIBASE.rglob("*.jar") if not DRIVERS.match(path.name))]
+    trees = {f"/srv/liquibase/{path.relative_to(LIQUIBASE)}": str(path) for path in wanted}
+    return _java_base(trees, "liquibase", "sh /srv/liquibase/liquibase")
+
+
+def _java_base(trees: dict[str, str], name: str, program: str) -> str:
+    """With a program written in Java that is found by its name, as in its maker's own image.
+
+    :param program: as a shell starts it.
+    """
+    image = tool_images.added(tool_images.with_java(python_base(), str(JAVA), "/srv/java"), trees)
+    script = f'#!/bin/sh\nexport JAVA_HOME=/srv/java PATH="/srv/java/bin:$PATH"\nexec {program} "$@"\n'
+    return tool_images.with_files(image, {f"/usr/local/bin/{name}": script})
 
 
 def _needed(*names: str) -> set[str]:

@@ -15,7 +15,7 @@ from tests.lab import Lab, Registry
 
 from . import check
 from .conftest import MACHINES
-from .guestbook import Guestbook, node_base, psql, python_base
+from .guestbook import Guestbook, flyway_base, liquibase_base, node_base, psql, python_base
 from .machines import each, reset, shell
 from .test_migrations import begun, notes
 from .test_secrets import watched_processes
@@ -97,11 +97,39 @@ KNEX = {
     "steps/do/guest.js": "exports.up = (knex) => knex.schema.createTable('guest', (t) => t.increments());\n"
     "exports.down = (knex) => knex.schema.dropTable('guest');",
 }
-# A version that only another tool's image has.
-OTHERS: dict[str, tuple[str, dict[str, str], str]] = {
-    "alembic": ("2.0.0", ALEMBIC, "guestbook/steps"),
-    "knex": ("2.1.0", KNEX, "guestbook/steps/knexfile.js"),
+LIQUIBASE = {
+    "steps/changelog.sql": "--liquibase formatted sql\n--changeset ann:guest\nCREATE TABLE guest (id bigint PRIMARY KEY);\n"
 }
+# Flyway's files are those of the machine that migrates; its schema is one that has no other tables, which it would refuse.
+FLYWAY = "mkdir -p /srv/steps && echo 'CREATE TABLE guest (id bigint PRIMARY KEY);' >/srv/steps/V1__guest.sql"
+
+
+class Other(t.NamedTuple):
+    """A version whose image has another tool.
+
+    :ivar base: what it is built on.
+    :ivar files: its migration.
+    :ivar asked: of that tool.
+    """
+
+    version: str
+    base: t.Callable[[], str]
+    files: dict[str, str]
+    asked: dict[str, t.Any]
+
+
+OTHERS = {
+    "alembic": Other("2.0.0", python_base, ALEMBIC, {"project": {"config": "guestbook/steps"}}),
+    "knex": Other("2.1.0", node_base, KNEX, {"project": {"config": "guestbook/steps/knexfile.js"}}),
+    "flyway": Other("2.2.0", flyway_base, {}, {"directory": "/srv/steps", "schema": "steps"}),
+    "liquibase": Other("2.3.0", liquibase_base, LIQUIBASE, {"project": {"config": "guestbook/steps/changelog.sql"}}),
+}
+CLEAN = """
+DROP TABLE IF EXISTS guest;
+DROP SCHEMA IF EXISTS steps CASCADE;
+CREATE SCHEMA steps AUTHORIZATION guestbook_owner;
+GRANT USAGE ON SCHEMA steps TO guestbook;
+"""
 ASKED = {"run_in": "container", "admin_url": "{{ vault_admin_url }}"}
 NEXT = {"models.py": MODELS, "migrations/0002_stars.py": STARS}
 VERSIONS: dict[str, dict[str, str]] = {
@@ -123,8 +151,6 @@ def site(
     """1.0.0 of the example, whose first migration made its table."""
     reset(lab, MACHINES)
     site = Guestbook(lab, registry, tmp_path_factory.mktemp("guestbook"), facts)
-    for machine in site.machines:  # of an earlier run of these tests
-        shell(lab, machine, "docker images -q '*/guestbook/*' | xargs -r docker rmi -f")
     base = python_base()
     for version, files in VERSIONS.items():
         site.build(version, base, files)
@@ -227,10 +253,11 @@ def test_a_migration_that_fails_is_kept_to_look_at_and_the_old_version_serves(si
 @pytest.mark.sample(1)
 @pytest.mark.parametrize("tool", OTHERS)
 def test_another_tool_that_only_the_image_has(site: Guestbook, tool: str) -> None:
-    version, files, config = OTHERS[tool]
-    psql(site.lab, "DROP TABLE IF EXISTS guest")
-    site.build(version, node_base() if tool == "knex" else python_base(), {**NEXT, **files})
-    site.write_variables(slipway_migrations={"tool": tool, **ASKED, "project": {"config": config}})
+    version, base, files, asked = OTHERS[tool]
+    psql(site.lab, CLEAN)
+    shell(site.lab, "lb1", FLYWAY)
+    site.build(version, base(), files)
+    site.write_variables(slipway_migrations={"tool": tool, **ASKED, **asked})
     run = site.deploy(version)
     check.succeeded(run)
     check.all_on(site, version)

@@ -55,6 +55,17 @@ def complete_migrations(
     return [host] if is_known("slipway_migrations.host", host, groups, findings) else []
 
 
+def check_model(migrations: Migrations, model: str, findings: Findings) -> None:
+    """Only containers have images to migrate by."""
+    if (migrations or {}).get("run_in") == "container" and model not in ("", "container"):
+        findings.problem(
+            "slipway_migrations.run_in",
+            "needs the image of a service, which only slipway_model: container has",
+            found=f"slipway_model: {model}",
+            remedy="Set run_in: host; the tool must be on the machine that migrates.",
+        )
+
+
 def migration_secrets(migrations: Migrations) -> dict[str, str]:
     """The connection string of its own and the password in it, by the name under which messages speak of them."""
     return url_secrets("slipway_migrations.admin_url", (migrations or {}).get("admin_url"))
@@ -117,6 +128,7 @@ def _check_place(migrations: t.Mapping[str, t.Any], findings: Findings) -> None:
     """One place, where the tool needs one on a machine."""
     named = [name for name in ("path", "directory") if migrations.get(name)]
     inside = migrations.get("run_in") == "container"
+    mounted = migrations.get("tool") == "flyway"
     if len(named) > 1:
         findings.problem(
             "slipway_migrations.directory",
@@ -128,9 +140,18 @@ def _check_place(migrations: t.Mapping[str, t.Any], findings: Findings) -> None:
     elif inside and migrations.get("path"):
         findings.problem(
             "slipway_migrations.path",
-            "is not for run_in: container, where the image has the files",
+            f"is not for run_in: container, where {'the machine' if mounted else 'the image'} has the files",
             found=str(migrations["path"]),
-            remedy="Name the directory in the image with directory, or leave both out.",
+            remedy="Name the directory on the machine that migrates with directory; the container sees it."
+            if mounted
+            else "Name the directory in the image with directory, or leave both out.",
+        )
+    elif inside and mounted and not named:
+        findings.problem(
+            "slipway_migrations.directory",
+            "missing",
+            wanted="the directory of the scripts on the machine that migrates, which Flyway in a container sees, too",
+            remedy="Write directory: /… where they are.",
         )
     elif not named and not inside and migrations.get("tool") != "command":
         findings.problem(

@@ -113,7 +113,7 @@ MIGRATIONS = Option(
         Option(
             "directory",
             "string",
-            "Instead of C(path), a directory that is on that machine, or in the image, already.",
+            "Instead of C(path), a directory that is on that machine already, or in the image (C(flyway): always on the machine).",
             pattern=_ABSOLUTE,
         ),
         _PROJECT,
@@ -141,8 +141,8 @@ MIGRATIONS = Option(
         Option(
             "admin_url",
             "string",
-            "Connection string for the migrations, where the platform's own user may not change the schema or goes through a"
-            " pooler. The default is C(slipway_database.url).",
+            "Connection string for the migrations alone, where the platform's own user may not change the schema. It goes past a"
+            " pooler, too. The default is C(slipway_database.direct_url), or C(url).",
             secret=True,
         ),
         Option(

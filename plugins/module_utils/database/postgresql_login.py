@@ -18,6 +18,7 @@ SECRETS = ("password", "sslpassword")  # of a connection string; never on a comm
 SOCKETS = "/var/run/postgresql"  # where distributions have those of the server
 FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")  # of a connection string
 ENCODING = {"client_encoding": "UTF8"}  # names are read in it, whatever the database's own is
+ASKED = 4  # times that each of two connections is asked for its process
 UNTIMED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
 
 
@@ -72,7 +73,7 @@ class Login:
     def connect(self) -> t.Any:
         """A connection that reads only.
 
-        :raises SlipwayError: C(unreachable) or C(login).
+        :raises SlipwayError: C(unreachable), C(login) or C(pooled).
         """
         link = self._opened(options=f"{self.public.get('options', '')} {UNTIMED}".strip())
         link.set_session(isolation_level="REPEATABLE READ", readonly=True)
@@ -81,16 +82,43 @@ class Login:
     def open(self) -> t.Any:
         """A connection as the server and the connection string make it.
 
-        :raises SlipwayError: C(unreachable) or C(login).
+        :raises SlipwayError: C(unreachable), C(login) or C(pooled).
         """
         return self._opened()
 
     def _opened(self, **given: str) -> t.Any:
+        link = self._connected(**given)
+        try:
+            with told(self.where):
+                self._expect_direct(link, given)
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    def _connected(self, **given: str) -> t.Any:
         usual = {"connect_timeout": CONNECT, "application_name": "slipway"}
         try:
             return self._driver.connect(**{**usual, **self._given, **ENCODING, **given})
         except self._driver.OperationalError as error:
             raise _connect_error(str(error), self.where) from None
+
+    def _expect_direct(self, link: t.Any, given: t.Mapping[str, str]) -> None:
+        """Before anything is set in a session that may be somebody else's next.
+
+        The server tells each connection its process. What stands between tells a number of its own, and that does no harm where
+        it keeps a connection for a session.
+
+        :raises SlipwayError: C(pooled).
+        """
+        link.autocommit = True
+        with link.cursor() as cursor:
+            if _process(cursor) != link.get_backend_pid():
+                with contextlib.closing(self._connected(**given)) as other:
+                    other.autocommit = True
+                    with other.cursor() as another:
+                        expect_own(cursor, another, self.where)
+        link.autocommit = False
 
     @property
     def for_programs(self) -> str:
@@ -110,6 +138,25 @@ class Login:
         sockets = self.public.get("host") or SOCKETS
         found = [self.public[name] for name in FILES if name in self.public]
         return [path for path in (*found, *sockets.split(","), home) if path.startswith("/") and os.path.exists(path)]
+
+
+def expect_own(one: t.Any, other: t.Any, where: t.Mapping[str, str]) -> None:
+    """Two connections that are open at once have a process each, always the same, unless something lends out the server's in turn.
+
+    :param one: a cursor of a connection without an open transaction, as RV(other).
+    :raises SlipwayError: C(pooled).
+    """
+    # Whoever asks twice in a row gets the next one, or the same one as the other, whichever way they are lent out.
+    seen = [(_process(one), _process(one), _process(other), _process(other)) for _time in range(ASKED)]
+    first, _again, second, _last = seen[0]
+    if first == second or any(turn != (first, first, second, second) for turn in seen):
+        told_of = sorted({process for turn in seen for process in turn})
+        raise _pooled(where, f"two connections, by turns of process {', '.join(map(str, told_of))}")
+
+
+def _process(cursor: t.Any) -> int:
+    cursor.execute("SELECT pg_backend_pid()")
+    return int(cursor.fetchone()[0])
 
 
 def driver() -> t.Any:
@@ -157,7 +204,22 @@ def told(where: t.Mapping[str, str]) -> t.Iterator[None]:
         ) from None
 
 
+def _pooled(where: t.Mapping[str, str], actual: str) -> SlipwayError:
+    return SlipwayError(
+        "reaches the server by way of a pooler that lends out connections for a transaction each",
+        obj=f"{where['database']} on {where['host']}",
+        actual=actual,
+        wanted="a process for each",
+        remedy="Name the server itself, with slipway_database.direct_url, or for migrations alone with"
+        " slipway_migrations.admin_url. Behind a pooler a lock of a session means nothing, and what is set hits whoever gets the"
+        " connection next.",
+        cause="pooled",
+    )
+
+
 def _connect_error(said: str, where: t.Mapping[str, str]) -> SlipwayError:
+    if "unsupported startup parameter" in said:  # PgBouncer, C(ignore_startup_parameters)
+        return _pooled(where, said.strip().splitlines()[-1])
     login = re.search(r"authentication|password|pg_hba|role .* does not exist|permission|not permitted", said)
     return SlipwayError(
         "cannot log in" if login else "cannot be reached",

@@ -33,7 +33,8 @@ PHASES = ("expand", "contract", "backfill")
 
 _TRUTH = {"true": True, "false": False, "on": True, "off": False}
 _PROPERTY = re.compile(r"([^=:\s]+)\s*[=:\s]?\s*(.*)")
-NOTE = re.compile(r"(?:--|#)\s*slipway\s*:\s*(.*)", re.IGNORECASE)
+MARK = "slipway"  # of an annotation, in any case
+NOTE = re.compile(rf"(?:--|#)\s*{MARK}\s*:\s*(.*)", re.IGNORECASE)
 _RULE = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 
 

@@ -70,12 +70,15 @@ class Connection(abc.ABC):
         :raises RefusedError:
         """
         self.fresh = False
-        with self.told(), contextlib.closing(self.link.cursor()) as cursor:
-            if values:
-                cursor.execute(statement, values)
-            else:
-                cursor.execute(statement)  # a per cent sign is only a per cent sign
-            return list(cursor.fetchall()) if cursor.description else []
+        try:
+            with contextlib.closing(self.link.cursor()) as cursor:
+                if values:
+                    cursor.execute(statement, values)
+                else:
+                    cursor.execute(statement)  # a per cent sign is only a per cent sign
+                return list(cursor.fetchall()) if cursor.description else []
+        except Exception as error:
+            self._tell(error)
 
     def change(self, statement: str) -> int:
         """Carry a statement out; how many rows it has changed, or -1 where it answers with rows.
@@ -93,10 +96,13 @@ class Connection(abc.ABC):
         try:
             yield
         except Exception as error:
-            told = self.refused(error)
-            if told is None:
-                raise
-            raise told from None
+            self._tell(error)
+
+    def _tell(self, error: Exception) -> t.NoReturn:
+        told = self.refused(error)
+        if told is None:
+            raise error
+        raise told from None
 
     def copy(self, statement: str, data: t.Iterable[str]) -> None:
         """PostgreSQL's C(COPY … FROM stdin); others have none."""

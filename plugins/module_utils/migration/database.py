@@ -53,6 +53,8 @@ class Settings(t.NamedTuple):
 class Database(Connection):
     """One database, with one connection on which each statement stands alone unless a transaction is open."""
 
+    takes_last: t.ClassVar[bool] = False  # whether the last statement of a script may go along with what concludes it
+
     def __init__(self, connect: Connect, settings: Settings, system: System) -> None:
         super().__init__(connect, system)
         self.settings = settings
@@ -106,11 +108,12 @@ class Database(Connection):
     def _renew(self) -> None:
         self.close()
 
-    def conclude(self, row: Row, deadline: float | None, *, followed: bool) -> None:
+    def conclude(self, row: Row, deadline: float | None, *, followed: bool, last: str = "") -> None:
         """Behind the last statement of a script: write its line, end the transaction, and begin the session anew.
 
         :param followed: whether the next thing asked for is RV(transaction); then it may be begun here.
         :param deadline: until when to wait for that.
+        :param last: that statement, where it is still to be carried out; only where RV(takes_last).
         """
         self.regain()
         self.add(row)
@@ -154,8 +157,10 @@ class Database(Connection):
     def limit(self, deadline: float | None) -> float | None:
         """When a statement that begins now must have ended; None where nobody says."""
         own = self.settings.statement_timeout
-        limits = [self.system.monotonic() + own] if own else []
-        return min([*limits, *([] if deadline is None else [deadline])], default=None)
+        if not own:
+            return deadline
+        end = self.system.monotonic() + own
+        return end if deadline is None else min(end, deadline)
 
     @contextlib.contextmanager
     def transaction(self, deadline: float | None = None) -> t.Iterator[None]:
@@ -242,9 +247,14 @@ class Database(Connection):
 
     @functools.cached_property
     def _adding(self) -> str:
-        columns = [column for column in COLUMNS if column != "installed_on"]
-        names = ", ".join(self.quoted(column) for column in columns)
-        return f"INSERT INTO {self.table} ({names}) VALUES ({', '.join([self.mark] * len(columns))})"
+        return self._inserting([self.mark] * len(self._names))
+
+    @functools.cached_property
+    def _names(self) -> list[str]:
+        return [self.quoted(column) for column in COLUMNS if column != "installed_on"]
+
+    def _inserting(self, values: t.Sequence[str]) -> str:
+        return f"INSERT INTO {self.table} ({', '.join(self._names)}) VALUES ({', '.join(values)})"
 
     @staticmethod
     def _values(row: Row) -> tuple[t.Any, ...]:

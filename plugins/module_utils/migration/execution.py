@@ -44,28 +44,37 @@ class Execution:
 
     def _whole(self, script: Script, row: Row, deadline: float | None, followed: bool) -> int:
         """The script and its line of the history, both or neither."""
-        tries = self.pauses(deadline)
+        tries, last = self.pauses(deadline), script.last() if self._database.takes_last else None
         while True:
             began = self._system.monotonic()
             try:
                 with self._database.transaction(deadline):
-                    self._within(script, row, deadline)
-                    row = row._replace(milliseconds=self._since(began))
-                    self._database.conclude(row._replace(success=True), deadline, followed=followed)
-                return row.milliseconds
+                    self._within(script, row, deadline, last)
+                    done = row._replace(milliseconds=self._since(began), success=True)
+                    self._database.conclude(done, deadline, followed=followed, last=last.text if last else "")
+                return self._since(began)
             except _FailedError as error:
                 if not error.refused.lock or not next(tries, False):
                     raise failed(script, error.line, error.statement, error.refused, changed="nothing of it") from None
             except RefusedError as refused:  # its line, or the end of its transaction, where constraints may be checked
                 if not refused.lock or not next(tries, False):
-                    raise failed(script, 0, "", refused, changed="nothing of it, or all: state: status tells") from None
+                    raise self._unconcluded(script, last, refused) from None
 
-    def _within(self, script: Script, row: Row, deadline: float | None) -> None:
-        """Its statements, which the transaction must hold; where it did not, its line says that it had begun."""
+    def _unconcluded(self, script: Script, last: Statement | None, refused: RefusedError) -> SlipwayError:
+        line, statement = (last.line, last.text) if last and refused.of_last else (0, "")
+        known = refused.of_last or refused.cause not in (LATE, LOST)  # with the transaction still open it was nothing
+        what = "nothing of it" if known else "nothing of it, or all: state: status tells"
+        return failed(script, line, statement, refused, changed=what)
+
+    def _within(self, script: Script, row: Row, deadline: float | None, last: Statement | None) -> None:
+        """Its statements but the last, where that goes along with what concludes it.
+
+        The transaction must hold them; where it did not, its line says that it had begun.
+        """
         failure: _FailedError | None = None
         try:
             self._database.set_off()
-            self._statements(script, iter(()), deadline)
+            self._statements(script, iter(()), deadline, last)
         except _FailedError as error:
             failure = error
         if not self._database.unbroken(failure.refused if failure else None):
@@ -122,8 +131,12 @@ class Execution:
                 cause="dirty",
             )
 
-    def _statements(self, script: Script, pauses: t.Iterator[bool], deadline: float | None) -> None:
+    def _statements(
+        self, script: Script, pauses: t.Iterator[bool], deadline: float | None, last: Statement | None = None
+    ) -> None:
         for number, statement in enumerate(script.statements()):
+            if statement is last:
+                return
             while True:
                 within = self._database.in_transaction()
                 try:

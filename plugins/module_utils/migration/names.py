@@ -26,7 +26,7 @@ LONGEST = {"version": 50, "description": 200, "script": 1000}  # columns of the 
 # Flyway runs these too, and they are no SQL.
 _PROGRAMS = (".cmd", ".bat", ".ps1", ".py", ".sh", ".bash")
 _EVENTS = "Clean|Migrate|EachMigrate|EachMigrateStatement|Undo|EachUndo|EachUndoStatement|Validate|Baseline|Repair|Info"
-_CALLBACK = re.compile(
+_CALLBACK = (
     f"(?:before|after)(?:{_EVENTS}|Repeatables|Versioned|MigrateApplied|(?:Migrate|Info)OperationFinish|Connect|CreateSchema)"
     f"|after(?:{_EVENTS})Error|createSchema"
 )
@@ -71,6 +71,9 @@ class Version:
     def __lt__(self, other: Version) -> bool:
         return self.parts < other.parts
 
+    def __gt__(self, other: Version) -> bool:
+        return self.parts > other.parts
+
     def __hash__(self) -> int:
         return hash(self.parts)
 
@@ -82,12 +85,14 @@ class FileName(t.NamedTuple):
     :param version: None for a repeatable one.
     :param description: as the history has it: with spaces, and no longer than its column.
     :param script: the file, relative to its location, with slashes.
+    :param conf: whether a C(.conf) stands beside it.
     """
 
     kind: str
     version: t.Optional[Version]
     description: str
     script: str
+    conf: bool = False
 
     @property
     def base(self) -> str:
@@ -110,11 +115,11 @@ def parse(script: str) -> FileName | None:
     if suffix != SUFFIX:
         return None
     head, _separator, description = stem.partition(SEPARATOR)
-    if _CALLBACK.fullmatch(head):
+    kind = KINDS.get(head[:1])
+    if kind is None and _is_callback(head):
         raise _wrong(
             script, "is a callback of Flyway, and callbacks are not run", "Make it a migration, or take it away."
         )
-    kind = KINDS.get(head[:1])
     if kind is None:
         raise _wrong(script, f"begins with none of {', '.join(KINDS)}", _should(head, description))
     number = head[1:]
@@ -144,7 +149,9 @@ def scan(location: str) -> list[FileName]:
     :raises SlipwayError: C(bad_input) as RV(parse), or for two files that are the same migration; C(missing), C(denied).
     """
     scripts = sorted(_files(location))
-    names = [name for name in map(parse, scripts) if name is not None]
+    there = {script[: -len(CONF)] for script in scripts if script.endswith(CONF)}
+    found = [name for name in map(parse, scripts) if name is not None]
+    names = [name._replace(conf=True) if name.script in there else name for name in found]
     expect_partners(location, scripts)
     names.sort(key=order)
     expect_distinct(location, names)
@@ -212,8 +219,12 @@ def _files(location: str) -> t.Iterator[str]:
 def _refuse_program(script: str, stem: str) -> None:
     head = stem.partition(SEPARATOR)[0]
     versioned = head[:1] in KINDS and _PARTS.fullmatch(head[1:]) is not None
-    if versioned or (head == "R" and SEPARATOR in stem) or _CALLBACK.fullmatch(head):
+    if versioned or (head == "R" and SEPARATOR in stem) or _is_callback(head):
         raise _wrong(script, "is a program that Flyway would run, and only SQL is run here", "Write it as SQL.")
+
+
+def _is_callback(head: str) -> bool:
+    return re.fullmatch(_CALLBACK, head) is not None  # few have one, so few compile it
 
 
 def _should(head: str, description: str) -> str:

@@ -54,6 +54,10 @@ class Placeholders:
         self._prefix, self._suffix = prefix, suffix
         self._pattern = _pattern(prefix, suffix)
 
+    def may_be_in(self, text: str) -> bool:
+        """False only where there is certainly none."""
+        return self._prefix[0] in text
+
     def replace(self, pieces: t.Iterable[str], script: str, more: t.Mapping[str, str] | None = None) -> t.Iterator[str]:
         """The text in pieces, with values in the place of placeholders.
 

@@ -14,9 +14,11 @@ import typing as t
 
 from ..errors import SlipwayError
 from .connection import Connection
+from .database import FENCE
 from .refused import RefusedError
 
 NO_REPLICA = "not_a_replica"
+NO_TABLE = "1146"  # MariaDB, "Error Codes"
 
 
 class Goal(t.NamedTuple):
@@ -25,11 +27,13 @@ class Goal(t.NamedTuple):
     :param position: in the words of RV(Positions.seen) alone.
     :param shown: the same for people.
     :param server: what a replica has in common with its primary; empty where nobody tells.
+    :param tokens: those of releases that the primary has in a table; a replica that has reached the position has them, too.
     """
 
     position: t.Any
     shown: str
     server: str = ""
+    tokens: t.Mapping[str, int] = {}
 
 
 class Seen(t.NamedTuple):
@@ -101,10 +105,16 @@ class PostgreSQLPositions(Positions):
 
 class MySQLPositions(Positions):
     """By global transaction ids, of MariaDB and of MySQL, which have two kinds of them (MariaDB, "Global Transaction ID";
-    MySQL manual, "Replication with Global Transaction Identifiers")."""
+    MySQL manual, "Replication with Global Transaction Identifiers").
+
+    Those of MySQL say whose they are. Those of MariaDB are numbers, which another cluster's may have passed, so its replicas are
+    known by what releases have left in the database.
+    """
 
     def goal(self, primary: Connection, *, settled: bool) -> Goal:
+        tokens: t.Mapping[str, int] = {}
         if _is_mariadb(primary):
+            tokens = _tokens(primary) or {}  # before the position, so that they are within it
             said = str(primary.run("SELECT @@GLOBAL.gtid_binlog_pos")[0][0] or "")
             missing = "log_bin, without which nothing is replicated"
         else:
@@ -118,7 +128,7 @@ class MySQLPositions(Positions):
                 remedy="Set it; or take its replicas out of slipway_database.replicas, and nobody waits for them.",
                 cause="binlog_off",
             )
-        return Goal(said, said)
+        return Goal(said, said, tokens=tokens)
 
     def seen(self, replica: Connection, goal: Goal) -> Seen:
         status = _status(replica)
@@ -128,6 +138,7 @@ class MySQLPositions(Positions):
             raise no_replica("it follows nobody", "a server that replicates")
         lacking = lacks(goal.position, here) if mariadb else self._lacks(replica, goal.position)
         if not lacking:
+            _expect_tokens(replica, goal.tokens)
             return Seen(here or "nothing")
         why = _halted(status or [])
         remedy = "START REPLICA there (START SLAVE), or mend what it says." if why else ""
@@ -190,6 +201,25 @@ def _identifier(database: Connection) -> str:
     with contextlib.suppress(RefusedError):
         return str(database.run("SELECT system_identifier FROM pg_control_system()")[0][0])
     return ""
+
+
+def _tokens(database: Connection) -> dict[str, int] | None:
+    """Of releases that have migrated; None where this user may not see them."""
+    try:
+        return {str(name): int(token) for name, token in database.run("SELECT name, token FROM slipway_fence")}
+    except RefusedError as error:
+        return {} if error.code == NO_TABLE else None
+
+
+def _expect_tokens(replica: Connection, wanted: t.Mapping[str, int]) -> None:
+    """:raises SlipwayError: C(NO_REPLICA) for one that has passed the position and lacks what was written before it."""
+    found = _tokens(replica) if wanted else None
+    if found is None:
+        return
+    for name, token in wanted.items():
+        if found.get(name, 0) < token:
+            there = f"{found[name]} of {name}" if name in found else f"nothing of {name}"
+            raise no_replica(f"{there} in {FENCE}, although it is as far", f"{token}, as the database has it")
 
 
 def _is_mariadb(database: Connection) -> bool:

@@ -33,6 +33,9 @@ CAUSES = {
 }
 SINCE_IDLE_TIMEOUT = 140000  # a server ends sessions that do nothing, if it is told to
 CLEARING = "CLOSE ALL; DEALLOCATE ALL; UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES"  # C(DISCARD ALL), but for the locks
+ITSELF = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE"  # the user as whom the connection was made
+# Milliseconds since the server got the message (PostgreSQL manual, "Date/Time Functions", "Current Date/Time").
+TOOK = " + (extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000)::pg_catalog.int4"
 # What is reported of each change; with another value the server reads a script in another way than we do.
 READ_BY = {"client_encoding": "UTF8", "standard_conforming_strings": "on"}
 
@@ -41,6 +44,7 @@ class PostgreSQL(Database):
     """See RV(Database)."""
 
     dialect = "postgresql"
+    takes_last = True
     _begun: list[tuple[t.Any, ...]] | None = (
         None  # what the server has answered to the beginning of a transaction to come
     )
@@ -54,7 +58,7 @@ class PostgreSQL(Database):
 
     def _regaining(self) -> str:
         settings = self.settings
-        wanted = ["SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE", "RESET ALL"]
+        wanted = [ITSELF, "RESET ALL"]
         if settings.lock_timeout:
             wanted.append(f"SET lock_timeout = {_milliseconds(settings.lock_timeout)}")
         wanted.append(f"SET statement_timeout = {_milliseconds(settings.statement_timeout)}")
@@ -85,28 +89,43 @@ class PostgreSQL(Database):
         fence = self.settings.fence
         return (self.begin,) if fence is None else (f"{self.begin}; {self._token_question()}", fence.name)
 
-    def conclude(self, row: Row, deadline: float | None, *, followed: bool) -> None:
+    def conclude(self, row: Row, deadline: float | None, *, followed: bool, last: str = "") -> None:
         first, *more = self._beginning if followed else ("",)
+        end = self.limit(deadline) if last else deadline if followed else None
         try:
-            with self.until(deadline if followed else None):
-                answer = self.run(self._concluding + first, *self._values(row), *more)
+            with self.until(end):
+                answer = self.run(self._concluding(last) + first, *self._values(row), *more)
             self._begun, self.fresh = answer if followed else None, True
-        except RefusedError:  # the next one begins then by itself, and is told why not
-            if not followed or not self._has(row):
+        except RefusedError as refused:  # what comes behind the line is done by itself then, and is told why not
+            # An error in a statement leaves the transaction open, one at its end does not.
+            refused.of_last = bool(last) and self.in_transaction() and refused.position <= len(last)
+            if not self._has(row):
                 raise
         self._open = False
 
+    def _concluding(self, last: str) -> str:
+        return self._concluded if not last else last.replace("%", "%%") + self._concluded_by_last
+
     @functools.cached_property
-    def _concluding(self) -> str:
+    def _concluded(self) -> str:
+        """The line names its table in full, so that of what a script may have set only the role matters to it."""
         own = self._regaining().replace("%", "%%")
-        return f"{own}; {self._adding}; COMMIT; {self.begin}; {CLEARING}; {own}; COMMIT; "
+        return f"{ITSELF}; {self._adding}; COMMIT; {self.begin}; {CLEARING}; {own}; COMMIT; "
+
+    @functools.cached_property
+    def _concluded_by_last(self) -> str:
+        """Behind a statement in the same message: the time that it took is added by the server."""
+        *before, took, success = [self.mark] * len(self._names)
+        own = self._concluded.replace(self._adding, self._inserting((*before, took + TOOK, success)))
+        return f"\n; {own}"
 
     def _has(self, row: Row) -> bool:
         """Whether a line is in the history as it was to be written: then what was refused is what came behind it."""
         try:
             if self.in_transaction():
                 self.run("ROLLBACK")
-            return any(one._replace(on=row.on) == row for one in self.history() or ())
+            lines = self.history() or ()
+            return any(one._replace(on=row.on, milliseconds=row.milliseconds) == row for one in lines)
         except RefusedError:
             return False
 
@@ -179,7 +198,6 @@ class PostgreSQL(Database):
             with self.told(), contextlib.closing(other.cursor()) as cursor:
                 if other.server_version >= SINCE_IDLE_TIMEOUT:
                     cursor.execute("SET idle_session_timeout = 0")
-                self._expect_direct(cursor)
                 waited = self._acquire(cursor, self.number(), wait)
             with self.told(), contextlib.closing(self.link.cursor()) as cursor:
                 waited += self._acquire(cursor, -self.number(), max(0.0, wait - waited / 1000))
@@ -206,23 +224,6 @@ class PostgreSQL(Database):
                 raise self._held(cursor, number, wait)
             self.system.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311  # no secret
             pause = min(pause * 2, POLL[1])
-
-    def _expect_direct(self, cursor: t.Any) -> None:
-        """Two connections that are open at once have a process each, unless something between lends out the same one in turn.
-
-        :raises SlipwayError: C(pooled).
-        """
-        cursor.execute("SELECT pg_backend_pid()")
-        theirs, ours = cursor.fetchone()[0], self.run("SELECT pg_backend_pid()")[0][0]
-        if theirs == ours:
-            raise SlipwayError(
-                "reaches the server by way of a pooler that lends out connections for a transaction each",
-                obj=self.facts()["database"],
-                actual=f"two connections, both of process {ours}",
-                wanted="a process for each",
-                remedy="Name the server itself with admin_url: a lock of a session, and SET, mean nothing behind a pooler.",
-                cause="pooled",
-            )
 
     def _held(self, cursor: t.Any, number: int, wait: float) -> SlipwayError:
         cursor.execute(

@@ -38,6 +38,7 @@ class RefusedError(SlipwayError):
         self.said = said
         self.code = code
         self.position = position
+        self.of_last = False  # whether it was the last statement of a script that was sent with what concludes it
 
     @property
     def lock(self) -> bool:

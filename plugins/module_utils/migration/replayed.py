@@ -17,8 +17,12 @@ PAUSE = (0.05, 1.0)  # seconds between two looks, at first and at most
 EVERY = 10.0  # seconds between two lines about what is waited for
 
 LAG, AWAY = "replica_lag", "replica_away"
+PASSED_OVER = (AWAY, NO_REPLICA)  # at once, where that is waived
 STAYS = "What was applied stays, and does the version that serves no harm."
-LEAVE = "take it out of slipway_database.replicas for as long as nothing reads from it"
+LEAVE = (
+    "while nothing reads from it, take it out of slipway_database.replicas, or go past it this once with"
+    " -e \"slipway_waive_replicas='why'\", which stands in the journal and in the report"
+)
 
 
 class Replica(t.NamedTuple):
@@ -41,6 +45,16 @@ class Reached(t.NamedTuple):
     name: str
     position: str
     seconds: float
+
+
+class Waited(t.NamedTuple):
+    """What waiting has come to.
+
+    :param left: why each that was passed over has not got there.
+    """
+
+    reached: list[Reached]
+    left: list[SlipwayError]
 
 
 class Replicas:
@@ -71,29 +85,36 @@ class Replicas:
             raise together(errors)
         return found
 
-    def wait(self, patience: float, say: t.Callable[[str], None]) -> list[Reached]:
+    def wait(self, patience: float, say: t.Callable[[str], None], *, waived: bool = False) -> Waited:
         """Until each has what was committed when this was called.
 
         :param patience: seconds.
+        :param waived: whether those that do not get there are passed over: what is away, or none, at once.
         :raises SlipwayError: C(NO_REPLICA) at once; C(LAG), C(AWAY) when the time is over; about all that have not got there.
         """
         began = self._system.monotonic()
         deadline, told, pause = began + patience, began, PAUSE[0]
         goal = self._goal(settled=True)
-        left, done = list(self._replicas), []
+        left, done = list(self._replicas), Waited([], [])
         while True:
             errors: list[SlipwayError] = []
             for replica in tuple(left):
                 found = self._judged(replica, goal, patience)
-                if isinstance(found, SlipwayError):
+                if isinstance(found, SlipwayError) and not (waived and found.cause in PASSED_OVER):
                     errors.append(found)
+                    continue
+                left.remove(replica)
+                if isinstance(found, SlipwayError):
+                    done.left.append(found)
                 else:
-                    left.remove(replica)
-                    done.append(Reached(replica.name, found.shown, round(self._system.monotonic() - began, 3)))
+                    seconds = round(self._system.monotonic() - began, 3)
+                    done.reached.append(Reached(replica.name, found.shown, seconds))
             now = self._system.monotonic()
             if not left:
                 return done
             if now >= deadline or any(error.cause == NO_REPLICA for error in errors):
+                if waived:
+                    return done._replace(left=[*done.left, *errors])
                 raise together(errors)
             if now - told >= EVERY:
                 told = now
@@ -130,7 +151,7 @@ def lagging(name: str, seen: Seen, goal: Goal, patience: float) -> SlipwayError:
         obj=f"replica {name}",
         actual=f"{seen.shown}, {seen.behind} behind{more}",
         wanted=f"{goal.shown} within {patience:g} s",
-        remedy=f"{does} Then run it again; or allow more with slipway_migrations.replica_wait, or {LEAVE}. {STAYS}",
+        remedy=f"{does} Then run it again; or allow more with slipway_migrations.replica_wait; or, {LEAVE}. {STAYS}",
         cause=LAG,
     )
 
@@ -150,7 +171,7 @@ def named(name: str, error: SlipwayError) -> SlipwayError:
         "cannot be asked how far it is",
         obj=f"replica {name}",
         actual=f"{error.what}: {error.actual}" if error.actual is not None else error.what,
-        remedy=f"{error.remedy} The machine that migrates asks it; or {LEAVE}.".lstrip(),
+        remedy=f"{error.remedy} It is the machine that migrates which asks, so let that log in there; or, {LEAVE}.".lstrip(),
         cause=AWAY,
     )
 

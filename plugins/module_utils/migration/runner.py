@@ -249,4 +249,4 @@ VOID = (model.UNDONE, model.DELETED, model.SUPERSEDED, model.DIRTY, model.BACKFI
 
 
 def _highest(versions: t.Sequence[str]) -> str:
-    return max(versions, key=Version, default="")
+    return max(versions, key=lambda version: Version(version).parts, default="")

@@ -12,7 +12,7 @@ import typing as t
 from ..errors import SlipwayError
 from . import model, names, source
 from .checksum import checksum
-from .conf import Conf, Notes, in_transaction, read_conf, read_notes
+from .conf import MARK, Conf, Notes, in_transaction, read_conf, read_notes
 from .model import Migration
 from .names import CONF, FileName
 from .placeholders import Placeholders
@@ -22,6 +22,8 @@ if t.TYPE_CHECKING:
 
 BATCH = "slipway:batch"  # placeholder of a backfill
 SMALL = 1 << 12  # bytes of a file that is read but once
+# What neither ends a transaction nor sets anything for what follows.
+PLAIN = frozenset(("ALTER", "COMMENT", "CREATE", "DELETE", "DROP", "GRANT", "INSERT", "REVOKE", "UPDATE"))
 
 
 class Reader(t.NamedTuple):
@@ -51,12 +53,13 @@ class Script:
     @functools.cached_property
     def conf(self) -> Conf:
         """What the file beside it says."""
-        path = self.path + CONF
-        return read_conf(source.read(path), self.name.script + CONF) if os.path.exists(path) else Conf()
+        return read_conf(source.read(self.path + CONF), self.name.script + CONF) if self.name.conf else Conf()
 
     @functools.cached_property
     def notes(self) -> Notes:
         """What is written above its first statement."""
+        if self._small is not None and MARK not in self._small.casefold():
+            return Notes()
         return read_notes(self._raw(), self.name.script)
 
     @functools.cached_property
@@ -116,7 +119,8 @@ class Script:
 
         :param batch: rows of a batch, of a backfill; by default as it says itself.
         """
-        if self.conf.replacement is False:
+        none = self._small is not None and not self._reader.placeholders.may_be_in(self._small)
+        if none or self.conf.replacement is False:
             return self._raw()
         usual = self.notes.backfill
         more = {BATCH: str(batch or usual.batch)} if usual else None
@@ -127,6 +131,11 @@ class Script:
         if not batch and self._few is not None:
             return iter(self._few)
         return self._split(batch)
+
+    def last(self) -> Statement | None:
+        """The last statement of a small file, if what concludes the script may be sent along with it."""
+        last = self._few[-1] if self._few else None
+        return last if last is not None and last.words[:1] and last.words[0] in PLAIN else None
 
     @functools.cached_property
     def _few(self) -> tuple[Statement, ...] | None:
@@ -140,15 +149,16 @@ class Script:
         return split(self.pieces(batch), self._reader.dialect, self.name.script)
 
     def _raw(self) -> t.Iterator[str]:
-        return self._read() if self._small is None else iter((self._small,))
+        return source.read(self.path, self._encoding) if self._small is None else iter((self._small,))
 
     @functools.cached_property
     def _small(self) -> str | None:
         """All of it where that is little, as it mostly is: to read it again takes longer than all that is done with it."""
-        return "".join(self._read()) if 0 <= source.size(self.path) <= SMALL else None
+        return source.little(self.path, SMALL, self._encoding)
 
-    def _read(self) -> t.Iterator[str]:
-        return source.read(self.path, self.conf.encoding or self._reader.encoding)
+    @property
+    def _encoding(self) -> str:
+        return self.conf.encoding or self._reader.encoding
 
 
 class Scripts:

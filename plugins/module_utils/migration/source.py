@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import codecs
-import os
+import functools
 import re
 import typing as t
 
@@ -27,26 +27,26 @@ def read(path: str, encoding: str = "UTF-8", size: int = PIECE) -> t.Iterator[st
     known = _known(path, encoding)
     try:
         with open(path, "rb") as source:
-            if known == "utf-16":
-                known += {codecs.BOM_UTF16_LE: "-le", codecs.BOM_UTF16_BE: "-be"}.get(source.read(2), "-be")
-                source.seek(0)
-            decoder = codecs.getincrementaldecoder(known)()
+            decoder = _decoder(known, source.peek(2)[:2])
             yield from _decoded(path, encoding, decoder, iter(lambda: source.read(size), b""))
     except OSError as error:
-        raise SlipwayError(
-            f"cannot be read: {error.strerror}",
-            obj=path,
-            remedy="Bring the file, and let this user read it.",
-            cause={FileNotFoundError: "missing", PermissionError: "denied"}.get(type(error), "io"),
-        ) from None
+        raise _unreadable(path, error) from None
 
 
-def size(path: str) -> int:
-    """Bytes of a file; -1 where nobody can tell."""
+def little(path: str, most: int, encoding: str = "UTF-8") -> str | None:
+    """All of the text at once; None where it has more bytes than that.
+
+    :raises SlipwayError: as RV(read).
+    """
+    known = _known(path, encoding)
     try:
-        return os.stat(path).st_size
-    except OSError:
-        return -1
+        with open(path, "rb", buffering=0) as source:
+            octets = source.read(most)
+            if source.read(1):
+                return None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return "".join(_decoded(path, encoding, _decoder(known, octets[:2]), iter((octets,))))
 
 
 def lines(pieces: t.Iterable[str]) -> t.Iterator[str]:
@@ -59,6 +59,22 @@ def lines(pieces: t.Iterable[str]) -> t.Iterator[str]:
         yield from whole
         rest = last + rest[held:]
     yield from _END.split(rest)
+
+
+def _unreadable(path: str, error: OSError) -> SlipwayError:
+    return SlipwayError(
+        f"cannot be read: {error.strerror}",
+        obj=path,
+        remedy="Bring the file, and let this user read it.",
+        cause={FileNotFoundError: "missing", PermissionError: "denied"}.get(type(error), "io"),
+    )
+
+
+def _decoder(known: str, mark: bytes) -> codecs.IncrementalDecoder:
+    """By the first bytes of the text, where they decide it."""
+    if known == "utf-16":
+        known += {codecs.BOM_UTF16_LE: "-le", codecs.BOM_UTF16_BE: "-be"}.get(mark, "-be")
+    return codecs.getincrementaldecoder(known)()
 
 
 def _decoded(
@@ -90,8 +106,7 @@ def _decoded(
 
 def _known(path: str, encoding: str) -> str:
     try:
-        found = codecs.lookup(encoding)
-        "".encode(encoding)  # an encoding of text, and not of bytes such as base64
+        return _name(encoding)
     except LookupError:
         raise SlipwayError(
             "no encoding has this name",
@@ -101,4 +116,13 @@ def _known(path: str, encoding: str) -> str:
             remedy="Correct the encoding.",
             cause="bad_input",
         ) from None
-    return found.name
+
+
+@functools.lru_cache(maxsize=8)
+def _name(encoding: str) -> str:
+    """As Python calls it.
+
+    :raises LookupError: also for an encoding of bytes, such as base64.
+    """
+    "".encode(encoding)
+    return codecs.lookup(encoding).name

@@ -93,7 +93,8 @@ class MySQLSplitter(Splitter):
         self._delimit(found[0])
         return True
 
-    def _word(self, word: str) -> None:
+    def _read(self, words: t.Sequence[str]) -> None:
+        (word,) = words  # each is a token
         if self._ending:
             self._ending = False
             self._blocks -= word not in _LOOPS

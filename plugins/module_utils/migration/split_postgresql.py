@@ -16,21 +16,24 @@ import typing as t
 from ..errors import SlipwayError
 from .splitter import COPY, INNER, LETTER, LETTER_OR_DIGIT, SQL, Splitter, Statement, quoted
 
+_WORD = rf"(?!\s){LETTER}(?:{INNER}+|(?<![eE])|(?!'))"  # not the E of E'…'
+_MARK = r"!#%&*+,.:<=>?@\[\]^`{|}~"  # nothing begins or ends with one of these
+# What is frequent comes first.
 _TOKENS = re.compile(
     rf"""
-    (?P<space>\s+)
-    |(?P<comment>--[^\r\n]*)
-    |(?P<block>/\*)
-    |(?P<escaped>[eE]')
-    |(?P<word>{LETTER}{INNER}*)\s*
-    |(?P<dollar>\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\$)
-    |(?P<string>')
-    |(?P<name>")
+    (?P<word>{_WORD}(?:[\t-\r\ {_MARK}]+{_WORD})*)\s*
     |(?P<open>\()\s*
     |(?P<close>\))\s*
     |(?P<delimiter>;)
+    |(?P<space>\s+)
+    |(?P<string>')
+    |(?P<name>")
+    |(?P<comment>--[^\r\n]*)
+    |(?P<block>/\*)
+    |(?P<escaped>[eE]')
+    |(?P<dollar>\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\$)
     |(?P<client>\\)
-    |(?P<other>\d[\w.]*|\$\d+|\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\Z|[^\s\w'"$();\\/-]+|.)\s*
+    |(?P<other>\d[\w.]*|\$\d+|\$(?:{LETTER}{LETTER_OR_DIGIT}*)?\Z|[{_MARK}]+|.)\s*
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -38,6 +41,7 @@ _STRING, _ESCAPED, _NAME = quoted("'"), quoted("'", escapes=True), quoted('"')
 _CONTINUED = re.compile(r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*'")
 _GAP = re.compile(r"(?:\s|-(?=\Z)|--[^\r\n]*)*\Z")
 _REST = re.compile(r"[ \t\f\v]*(?:--[^\r\n]*)?(?:\r?\n|\Z)")
+_ATOMIC = re.compile(r"BEGIN\s+ATOMIC\b", re.IGNORECASE)
 _ROUTINE = re.compile(r"CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE)\b")
 
 
@@ -87,15 +91,17 @@ class PostgreSQLSplitter(Splitter):
         self._opened: tuple[str, int] = ("", 0)  # what is open, and where in the statement it begins
         self._rows: t.Iterator[str] | None = None
 
-    def _word(self, word: str) -> None:
-        if self._blocks:
-            self._blocks += {"CASE": 1, "END": -1}.get(word, 0)
-        elif word == "ATOMIC" and self._last == "BEGIN" and _ROUTINE.match(" ".join(self._words[:4])):
-            self._blocks = 1
-            self._open("the body of a routine")
-        elif word == "STDIN" and self._last == "FROM" and self._words[0] == "COPY" and not self._parentheses:
-            self._copies = True
-        self._last = word
+    def _read(self, words: t.Sequence[str]) -> None:
+        for word in words:
+            if self._blocks:
+                self._blocks += {"CASE": 1, "END": -1}.get(word, 0)
+            elif word == "ATOMIC" and self._last == "BEGIN" and _ROUTINE.match(" ".join(self._words[:4])):
+                self._blocks = 1
+                begins = _ATOMIC.search(self._text, self._start, self._at)
+                self._open("the body of a routine", begins.start() if begins else self._start)
+            elif word == "STDIN" and self._last == "FROM" and self._words[0] == "COPY" and not self._parentheses:
+                self._copies = True
+            self._last = word
 
     def _take(self, kind: str) -> None:
         if kind == "string":
@@ -112,12 +118,12 @@ class PostgreSQLSplitter(Splitter):
         elif kind == "open":
             self._parentheses += 1
             if self._parentheses == 1 and not self._blocks:
-                self._open("a parenthesis")
+                self._open("a parenthesis", self._start)
         elif kind == "close":
             self._parentheses = max(0, self._parentheses - 1)
 
-    def _open(self, what: str) -> None:
-        self._opened = (what, self._start - self._begin)
+    def _open(self, what: str, at: int) -> None:
+        self._opened = (what, at - self._begin)
 
     def _continue(self) -> None:
         """A string on the next line continues the one before, and its backslashes still escape."""

@@ -10,6 +10,7 @@ with a semicolon.
 from __future__ import annotations
 
 import re
+import typing as t
 
 from .splitter import INNER, LETTER, Splitter, quoted
 
@@ -49,7 +50,8 @@ class SQLiteSplitter(Splitter):
             raise self._foreign("sqlite3")
         return False
 
-    def _word(self, word: str) -> None:
+    def _read(self, words: t.Sequence[str]) -> None:
+        (word,) = words  # each is a token
         self._tail = "end" if self._tail == ";" and word == "END" else ""
         if len(self._words) <= 4 and _TRIGGER.fullmatch(" ".join(self._words)):
             self._trigger = True

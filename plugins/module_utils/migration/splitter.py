@@ -50,8 +50,8 @@ class Splitter(abc.ABC):
     # What one statement may not be in a transaction, and what begins or ends one; both match its words.
     alone: t.ClassVar[t.Pattern[str]]
     control: t.ClassVar[t.Pattern[str]]
-    # One token: C(space), C(comment), C(block), C(word), C(delimiter), C(other), and what the dialect has besides. Spaces may
-    # stand behind the group, which saves to look at them.
+    # One token: C(space), C(comment), C(block), C(word), C(delimiter), C(other), and what the dialect has besides. A C(word) may be
+    # several with nothing between them that matters, and spaces may stand behind a group: fewer to look at.
     _pattern: t.Pattern[str]
     _ahead = 0  # characters behind a token that may make another one of it, beside the next
 
@@ -84,8 +84,8 @@ class Splitter(abc.ABC):
         """A token of a statement, of the dialect's own kinds."""
 
     @abc.abstractmethod
-    def _word(self, word: str) -> None:
-        """A word of a statement, in capitals."""
+    def _read(self, words: t.Sequence[str]) -> None:
+        """Words of a statement that follow each other, in capitals."""
 
     def _closed(self) -> bool:
         """Whether a delimiter here ends the statement."""
@@ -106,31 +106,32 @@ class Splitter(abc.ABC):
 
         :raises SlipwayError: C(bad_input) for what does not end, with the line where it begins, and for commands to a client.
         """
-        while self._skip():
-            yield self._statement()
+        while kind := self._skip():
+            yield self._statement(kind)
             self._any = True
 
-    def _skip(self) -> bool:
-        """Go to the next statement; false when there is none."""
+    def _skip(self) -> str:
+        """Go to the next statement; the kind of its first token, and nothing when there is none."""
         while True:
             kind = self._next()
             if kind == "":
-                return False
+                return ""
             if kind == "block":
                 self._comment()
             elif kind == "comment":
                 self._note()
             elif kind not in ("space", "delimiter") and not self._directive(kind):
-                self._at = self._start
                 self._leave(self._start)
-                return True
+                return kind
             self._leave(self._at)
 
-    def _statement(self) -> Statement:
+    def _statement(self, kind: str) -> Statement:
+        """
+        :param kind: of its first token, which has been read.
+        """
         line, self._words = self._line, []
         self._reset()
         while True:
-            kind = self._next()
             if kind == "" or (kind == "delimiter" and self._closed()):
                 if kind == "":
                     self._expect_closed()
@@ -142,28 +143,28 @@ class Splitter(abc.ABC):
             elif kind == "comment":
                 self._note()
             elif kind == "word":
-                word = self._match["word"].upper()
-                if len(self._words) < WORDS:
-                    self._words.append(word)
-                self._word(word)
+                words = _WORD.findall(self._match["word"].upper())
+                self._words += words[: WORDS - len(self._words)]
+                self._read(words)
                 self._solid = self._match.end("word")
             elif kind != "space":
                 spaces = self._match.end() - self._match.end(kind)
                 self._take(kind)
                 self._solid = self._at - spaces
+            kind = self._next()
 
     # Tokens ---------------------------------------------------------------------------------------------------
 
     def _next(self) -> str:
         """The kind of the next token; empty at the end."""
-        match = self._pattern.match(self._text, self._at)
+        match: t.Any = self._pattern.match(self._text, self._at)
         while (match is None or match.end() + self._ahead >= len(self._text)) and self._more():
             match = self._pattern.match(self._text, self._at)
         if match is None:
             return ""
-        self._match = match
-        self._start, self._at = match.span()
-        return str(match.lastgroup)
+        self._match, self._start, self._at = match, self._at, match.end()
+        kind: str = match.lastgroup
+        return kind
 
     def _until(self, ends: t.Pattern[str], what: str) -> None:
         """Go behind the first match of a pattern that has C(end); the others are skipped."""
@@ -258,6 +259,7 @@ class Splitter(abc.ABC):
 
 
 _END = re.compile(r"\r\n|\r|\n")
+_WORD = re.compile(rf"(?!\s){LETTER}{INNER}*")
 _PLAIN = re.compile(r"(?P<end>\*/)")
 _NESTED = re.compile(r"(?P<end>\*/|/\*)")
 

@@ -131,7 +131,7 @@ def _unapplied(scripts: t.Sequence[Script], ledger: Ledger, rules: Rules) -> t.I
         yield _of_file(start, model.PENDING)
     for script in (one for one in scripts if one.name.kind == model.VERSIONED):
         row = ledger.versions.get(t.cast(Version, script.name.version))
-        if row is None or row.type == history.BASELINE:
+        if row is None or row.type in (history.BASELINE, history.SQL_BASELINE):
             yield _of_file(script, _pending(script, floor, ledger, rules))
     for script in (one for one in scripts if one.name.kind == model.REPEATABLE):
         if script.name.description not in ledger.repeatables:

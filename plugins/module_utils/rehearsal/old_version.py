@@ -11,13 +11,16 @@ import os
 import typing as t
 
 from ..backup import scratch_place
-from ..container.engine import Engine, parallel
-from ..container.records import find, last_settled, read_records
+from ..container.engine import Engine
+from ..container.records import SHELF
 from ..container.spec import SIDES, Order, Scope, Service, Wanted, parse_services, wanted_containers
-from ..container.verify import Check, Running, Verdict, health_checks, smoke_checks
+from ..container.verify import target
 from ..database.copied import Copy
 from ..errors import SlipwayError
 from ..masking import mask
+from ..side.checks import Check, Running, Verdict, health_checks, smoke_checks
+from ..side.parallel import parallel
+from ..side.records import find, last_settled
 from ..system import System
 from . import stand_ins
 from .stand import Place, Stand, clear
@@ -206,10 +209,10 @@ class Tried:
         here = [Running(self._service, self._stand.name, stand_ins.HOST, self._service.port)]
         if self._service.port is None and not self._service.health:
             here = [one._replace(service=self._service._replace(health={"kind": "container"})) for one in here]
-        health = health_checks(here)
+        health = health_checks(here, target)
         if once:
             health = [check._replace(once=True) for check in health]
-        return [*map(_patient, health), *map(_patient, smoke_checks(here))] if once else health
+        return [*map(_patient, health), *map(_patient, smoke_checks(here, target))] if once else health
 
     def _words(self, number: int) -> str:
         name = self._checks(once=True)[number].target["name"]
@@ -266,7 +269,7 @@ def _tried(
 
 def _image(place: Place, order: Order, service: Service) -> str:
     """What the live release runs from: what this machine keeps for it, else the name that it was asked for by."""
-    records = read_records(place.system, order.scope)
+    records = SHELF.read(place.system, order.scope.directory)
     live = find(records, order.release) or last_settled(records, side=order.side)
     names = [live.services[service.name].kept] if live and service.name in live.services else []
     for name in [*names, service.image]:

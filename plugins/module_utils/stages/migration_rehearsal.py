@@ -204,7 +204,7 @@ def witness_of(given: Given, copy: Copy, system: System) -> Witness:
     if not old or not old.get("services"):
         return Nobody("no version is live on this machine" if old else "nobody asked about it")
     from ..rehearsal.old_version import witness
-    from .container_deploy import prober
+    from .probing import prober
 
     known = {name: params[name] for name in ("platform", "environment", "root")}
     return witness(copy, {**known, **old, "secrets": given.secrets}, system, prober)

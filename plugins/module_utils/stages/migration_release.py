@@ -76,20 +76,30 @@ def key_of(one: Migration) -> str:
     return one.version or one.script
 
 
-def noted(report: Report, phase: str, overruled: t.Sequence[str]) -> dict[str, t.Any]:
-    """What the journal keeps: what was applied, and which migrations of phase contract this version has and are in force."""
+def noted(report: Report, order: Order, overruled: t.Sequence[str]) -> dict[str, t.Any]:
+    """What the journal keeps: what was applied, and which migrations of phase contract this version has and are in force.
+
+    Of those C(covered) a baseline says that the database had them before; nobody knows since when.
+    """
     after = report.after
     undone = [one for one in after.of(model.UNDONE, model.PENDING) if one.phase == "contract"]
-    ours = [
-        one for one in after.migrations if one.phase == "contract" and one.state not in GONE and one.kind != model.UNDO
-    ]
+    kinds = (model.VERSIONED, model.REPEATABLE)
+    ours = [one for one in after.migrations if one.phase == "contract" and one.state not in GONE and one.kind in kinds]
+    applied = {key_of(one): one.label for one in ours if one.state in APPLIED}
+    below = {key_of(one): one.label for one in ours if one.state == model.BELOW_BASELINE}
+    said, made = (
+        (below, {}) if after.of(model.BASELINE) else ({}, below)
+    )  # by a word, or by a script that has made it all
+    if order.state == "baselined":  # as tools say it that have no line of their own for it
+        said, applied = {**said, **applied}, {}
     return {
         "scripts": [one.script for one in report.done],
         "current": after.current,
-        "phase": phase,
+        "phase": order.phase,
         "lint_overruled": list(overruled),
         "ships": {key_of(one): one.label for one in ours},
-        "contracted": {key_of(one): one.label for one in ours if one.state in APPLIED},
+        "contracted": {**made, **applied},
+        "covered": said,
         "open": [key_of(one) for one in undone],
     }
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import typing as t
 
@@ -24,6 +25,7 @@ if t.TYPE_CHECKING:
 
 STATE = "replayed"
 NOTE = "replayed"  # event of the journal: every replica has what was applied before
+WAIVED = "replicas_waived"  # event of the journal: which do not, and why nobody waits for them
 ANSWER = 10.0  # seconds that a server may take to say how far it is
 
 Params = t.Mapping[str, t.Any]
@@ -35,9 +37,9 @@ def urls_of(params: Params) -> list[str]:
 
 
 def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.Any]:
-    """Alone, or as the stage of a release; in check mode each is asked, and none waited for."""
+    """Alone, or as the stage of a release; in check mode the database and each of them is asked, and none waited for."""
     if params["here"]:
-        expect_replicas(params, url)
+        expect_replicas(params, url, check=check)
     if check or params["release"] is None:
         return followed(params, url, system, check=check) if params["here"] else idle()
     from ..state.machine import Machine, ReleaseToken
@@ -51,24 +53,42 @@ def run(params: Params, url: str, system: System, check: bool) -> dict[str, t.An
 def followed(
     params: Params, url: str, system: System, *, check: bool = False, step: Step | None = None
 ) -> dict[str, t.Any]:
-    """What each replica said in the end; a release writes down that they have all."""
+    """What each replica said in the end; a release writes down that they have all, or which of them were passed over."""
     replicas = declared(params, url, system)
     if check:
-        seen = replicas.look()
+        reach(params, url, system)
+        seen = replicas.look() if params["replicas"] else {}
         return {**idle(), "actions": [f"would wait for replica {name}" for name in seen]}
     from .migration_progress import saying
 
+    why = params["waive"]
     with saying(params, system) as say:
-        reached = [one._asdict() for one in replicas.wait(params["replica_wait"], say)]
-    if step is not None:
+        waited = replicas.wait(params["replica_wait"], say, waived=bool(why))
+    reached = [one._asdict() for one in waited.reached]
+    left = [f"{error.obj} {error.what}{f': {error.actual}' if error.actual else ''}" for error in waited.left]
+    if step is not None and left:
+        step.note(WAIVED, why=why, replicas=left)
+    elif step is not None:
         step.note(NOTE, replicas=reached)
     said = [f"replica {one['name']} has replayed all after {one['seconds']:.1f} s" for one in reached]
-    return {**idle(), "actions": said, "replicas": reached}
+    said += [f"not waited for, because {why}: {one}" for one in left]
+    return {**idle(), "actions": said, "replicas": reached, "passed_over": left}
 
 
 def idle() -> dict[str, t.Any]:
     """The answer of a machine that asks nobody."""
-    return {"changed": False, "actions": [], "replicas": []}
+    return {"changed": False, "actions": [], "replicas": [], "passed_over": []}
+
+
+def reach(params: Params, url: str, system: System) -> None:
+    """Log in at the database, as what migrates will.
+
+    :raises SlipwayError: C(unreachable), C(login), C(pooled), C(driver_missing).
+    """
+    with contextlib.closing(
+        factory.database(params["engine"], url, Settings(statement_timeout=ANSWER), system)
+    ) as database:
+        database.facts()
 
 
 def declared(params: Params, url: str, system: System) -> Replicas:
@@ -102,11 +122,11 @@ def name_of(engine: str, url: str) -> str:
     return f"{where.host or 'local socket'}:{where.port}"
 
 
-def expect_replicas(params: Params, url: str) -> None:
+def expect_replicas(params: Params, url: str, *, check: bool) -> None:
     """:raises SlipwayError: C(bad_input) with the option's name."""
     found = (
         ("url", None if url else "nothing", "the connection string of the database"),
-        ("replicas", None if params["replicas"] else "none", "their connection strings"),
+        ("replicas", None if params["replicas"] or check else "none", "their connection strings"),
         ("engine", params["engine"] if params["engine"] == "sqlite" else None, "one that has replicas"),
         (
             "replica_wait",

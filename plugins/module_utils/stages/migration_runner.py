@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import traceback
 import typing as t
 
@@ -28,6 +29,7 @@ if t.TYPE_CHECKING:
     from ..state.machine import Step
     from .site_files import Files
 
+GARBAGE = 50_000  # objects more than before; what thousands of migrations are made of is held to the end
 BEGUN_ONLY = (model.DIRTY, model.BACKFILLING)  # states of a line that says what was begun
 
 Params = dict[str, t.Any]
@@ -38,6 +40,7 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
 
     :param params: by C(migration_arguments.MIGRATION_RUNNER), with every default filled in.
     """
+    gc.set_threshold(GARBAGE)
     url, files = "", None
     with contextlib.ExitStack() as stack:
         try:
@@ -130,11 +133,9 @@ def carried_out(params: Params, tool: Tool, order: Order, gate: Gate, step: Step
     except SlipwayError:
         with contextlib.suppress(SlipwayError):  # what failed first is what is told
             after = tool.status()
-            step.note(
-                NOTE, **noted(Report(before, after, applied_between(before, after)), order.phase, gate.allowed(found))
-            )
+            step.note(NOTE, **noted(Report(before, after, applied_between(before, after)), order, gate.allowed(found)))
         raise
-    step.note(NOTE, **noted(report, order.phase, gate.allowed(found)))
+    step.note(NOTE, **noted(report, order, gate.allowed(found)))
     waived = {"waived": params["waive"]} if params["waive"] else {}
     return {**done(report, order), **gate.told(found, order), **waived}
 

@@ -164,6 +164,30 @@ def test_what_is_checked_at_the_end_of_a_script_is_told_of_it_and_not_of_the_nex
     assert project.ask("SELECT count(*) FROM item WHERE name = 'z'") == [(0,)]
 
 
+def test_the_last_statement_goes_with_the_line_that_says_how_long_it_took(project: PostgreSQLProject) -> None:
+    """In one message: a per cent sign stays one, a comment ends where it ended, and the server counts what the client cannot."""
+    project.write(
+        V5__slow="SELECT 1;\nCREATE TABLE slow AS SELECT 1 AS one FROM pg_sleep(0.25) -- so long",
+        V6__percent="INSERT INTO item (name) VALUES ('100 %s -- %');",
+    )
+    project.run()
+    (took,) = project.ask("SELECT execution_time FROM flyway_schema_history WHERE version = '5'")[0]
+    assert took >= 250
+    assert project.ask("SELECT count(*) FROM item WHERE name = '100 %s -- %'") == [(1,)]
+
+
+def test_a_last_statement_that_takes_too_long_has_surely_done_nothing(project: PostgreSQLProject) -> None:
+    project.run()
+    before = project.whole()
+    project.write(
+        V5__slow="INSERT INTO item (name) VALUES ('a');\nUPDATE item SET name = 'b' WHERE pg_sleep(3600) IS NOT NULL;"
+    )
+    with pytest.raises(SlipwayError, match=r"V5__slow\.sql line 2") as caught:
+        project.run(statement_timeout=0.2)
+    assert (caught.value.cause, project.whole()) == ("timeout", before)
+    assert "In force is nothing of it." in caught.value.remedy
+
+
 def test_what_a_script_has_left_is_not_back_when_the_next_one_is_tried_again(project: PostgreSQLProject) -> None:
     busy = "DO $$ BEGIN IF nextval('tries') = 1 THEN RAISE lock_not_available; END IF; END $$;"
     left = (

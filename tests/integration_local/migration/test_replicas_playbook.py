@@ -15,6 +15,7 @@ import typing as t
 import pytest
 
 from tests.integration_local.backup.conftest import PASSWORD, Replica, Server
+from tests.integration_local.places import free_port
 
 from .projects import PostgreSQLProject
 from .test_replicas_replayed import paused
@@ -81,3 +82,24 @@ def test_migrations_end_when_the_replica_has_them(followed: tuple[Server, Replic
     assert f"would wait for {name}" in site.said and site.columns() == ["id"]
     assert site.migrate(url) == 0, site.said
     assert f"{name} has replayed all after" in site.said and site.columns() == ["id", "name"]
+
+
+def test_a_replica_that_is_down_or_stands_still_is_passed_over_for_a_reason(
+    followed: tuple[Server, Replica], site: Site
+) -> None:
+    replica = followed[1]
+    waived = ("-e", "slipway_waive_replicas='it is being rebuilt'")
+    site.project.write(V1__item="CREATE TABLE item (id int);")
+    nobody = replica.url(site.project.database, port=free_port())
+    assert site.migrate(nobody) != 0
+    assert "cannot be asked how far it is" in site.said and "slipway_waive_replicas" in site.said
+    assert site.columns() == []
+    assert site.migrate(nobody, *waived) == 0, site.said
+    assert "not waited for, because it is being rebuilt: replica" in site.said and site.columns() == ["id"]
+
+    site.project.write(V2__name="ALTER TABLE item ADD COLUMN name text;")
+    with paused(replica):
+        assert site.migrate(replica.url("postgres"), *waived) == 0, site.said
+        assert "its replay is paused" in site.said and site.columns() == ["id", "name"]
+    journal = (site.directory / "root/shop/test/journal.jsonl").read_text()
+    assert journal.count('"replicas_waived"') == 4  # of each run in what the lock was taken for, and in a note

@@ -204,3 +204,28 @@ def test_a_replica_of_mariadb_is_waited_for_and_named_too(
     assert waited(*by_nobody, engine="mariadb")["replicas"]
     none = waited(theirs, url, engine="mariadb", check=True)
     assert none["error"]["cause"] == "not_a_replica" and "it follows nobody" in none["error"]["actual"]
+
+
+def test_a_replica_of_another_server_of_mariadb_lacks_what_releases_have_left(
+    pair: tuple[MariaDBServer, MariaDBServer], tmp_path: pathlib.Path, time: list[Happens]
+) -> None:
+    """By its numbers it has all and more."""
+    primary, replica = pair
+    project = MariaDBProject(primary, tmp_path / "sql")
+    url, theirs = project.url, replica.url(project.database)
+    while not replica.databases(project.database):
+        pass
+    assert waited(url, theirs, engine="mariadb")["replicas"]
+    replica.execute(None, "STOP SLAVE")
+    ((before,),) = replica.ask(None, "SELECT @@GLOBAL.gtid_slave_pos")
+    try:
+        replica.execute(None, "SET GLOBAL gtid_slave_pos = '0-9-999999'")
+        project.execute(
+            "CREATE TABLE slipway_fence (name VARCHAR(200) PRIMARY KEY, token BIGINT)",
+            "INSERT INTO slipway_fence VALUES ('shop/test', 3)",
+        )
+        other = waited(url, theirs, engine="mariadb", check=True)
+    finally:
+        replica.execute(None, f"SET GLOBAL gtid_slave_pos = '{before}'", "START SLAVE")
+    assert other["error"]["cause"] == "not_a_replica" and "nothing of shop/test" in other["error"]["actual"]
+    assert waited(url, theirs, engine="mariadb")["replicas"]

@@ -9,10 +9,13 @@ import contextlib
 import os
 import pathlib
 import subprocess
+import threading
 import typing as t
 
 import psycopg2
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.database.postgresql_login import Login
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 
 from tests.integration_local.backup.conftest import PASSWORD, Server
 from tests.integration_local.places import free_port
@@ -30,18 +33,20 @@ unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {users}
 pool_mode = {mode}
-ignore_startup_parameters = options
+{more}
 """
+OPTIONS = "ignore_startup_parameters = options"
+TURNS = f"{OPTIONS}\nserver_round_robin = 1"
 PROGRAM = "/usr/sbin/pgbouncer"
 
 
 @contextlib.contextmanager
-def pooled(server: Server, directory: pathlib.Path, mode: str) -> t.Iterator[int]:
+def pooled(server: Server, directory: pathlib.Path, mode: str, more: str = OPTIONS) -> t.Iterator[int]:
     """Its port."""
     directory.mkdir()
     users, settings, port = directory / "users", directory / "pgbouncer.ini", free_port()
     users.write_text(f'"admin" "{PASSWORD}"\n')
-    settings.write_text(SETTINGS.format(server=server.port, port=port, users=users, mode=mode))
+    settings.write_text(SETTINGS.format(server=server.port, port=port, users=users, mode=mode, more=more))
     for path in (users, settings):
         path.chmod(0o644)  # it refuses to be root
     owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"] if os.geteuid() == 0 else []
@@ -82,11 +87,60 @@ def test_one_that_lends_out_connections_for_a_transaction_is_refused(
     direct = project.url
     with pooled(tool_server, tmp_path / "pooler", "transaction") as port:
         project.url = tool_server.url(project.database, port=port)
+        assert project.refused("replayed", check=True)["cause"] == "pooled"  # the look before a release
         error = project.refused(**given)
         assert error["cause"] == "pooled" and "admin_url" in error["remedy"]
         assert project.empty()
     project.url = direct
+    assert project.run("replayed", check=True)["actions"] == []
     assert project.run(**given)["changed"] and project.tables() == {"item_item"}
+
+
+class Customers(threading.Thread):
+    """Others who take connections from the same pool all the time, as programs do."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.link, self.over, self.asked = psycopg2.connect(url), threading.Event(), threading.Event()
+        self.link.autocommit = True
+
+    def run(self) -> None:
+        with contextlib.closing(self.link), self.link.cursor() as cursor:
+            while not self.over.is_set():
+                cursor.execute("SELECT pg_sleep(0.001)")
+                self.asked.set()
+
+
+@pytest.mark.parametrize("customers", [0, 4])
+@pytest.mark.parametrize("more", ["", OPTIONS, TURNS])
+def test_nothing_is_set_on_a_connection_that_is_somebody_elses_next(
+    more: str, customers: int, tool_server: Server, tmp_path: pathlib.Path
+) -> None:
+    project = sql(tool_server, tmp_path / "files")
+    with pooled(tool_server, tmp_path / "pooler", "transaction", more) as port:
+        project.url = url = tool_server.url(project.database, port=port)
+        others = [Customers(url) for _number in range(customers)]
+        for other in others:
+            other.start()
+            other.asked.wait()
+        try:
+            assert project.refused("status", locations=[str(project.directory)])["cause"] == "pooled"
+            for log_in in (Login(url).connect, Login(url).open):  # as a backup and its restore do
+                with pytest.raises(SlipwayError) as caught:
+                    log_in()
+                assert caught.value.cause == "pooled" and "direct_url" in caught.value.remedy
+        finally:
+            for other in others:
+                other.over.set()
+                other.join()
+        with contextlib.closing(psycopg2.connect(url)) as link, link.cursor() as cursor:
+            for name, usual in {
+                "search_path": '"$user", public',
+                "statement_timeout": "0",
+                "lock_timeout": "0",
+            }.items():
+                cursor.execute(f"SHOW {name}")
+                assert cursor.fetchone() == (usual,)
 
 
 @pytest.mark.parametrize("make", MAKES)

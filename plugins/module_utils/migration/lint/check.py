@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing as t
 
 from ...errors import SlipwayError
@@ -80,6 +79,8 @@ def reading(text: Text, dialect: str, *, skimmed: bool = False) -> Reading:
     """
     for allowed in text.notes.allowed:
         if allowed.rule not in NAMES:
+            import difflib
+
             near = difflib.get_close_matches(allowed.rule, NAMES, 1)
             raise SlipwayError(
                 "there is no such rule" + (f"; did you mean {near[0]}?" if near else ""),

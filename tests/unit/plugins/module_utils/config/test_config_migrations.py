@@ -96,6 +96,9 @@ def test_a_connection_string_of_its_own_is_shown_to_nobody():
     assert "slipway_services.backend.env.X" in str(leaked) and "planted77" not in str(leaked)
 
 
+FLYWAY = {"tool": "flyway", "run_in": "container", "service": "backend"}
+
+
 @pytest.mark.parametrize(
     "written, path, words",
     [
@@ -109,6 +112,8 @@ def test_a_connection_string_of_its_own_is_shown_to_nobody():
         ({"tool": "django", "run_in": "container", "service": "backnd"}, "slipway_migrations.service", "mean backend?"),
         ({**FILES, "service": "backend"}, "slipway_migrations.service", "is for run_in: container"),
         ({**FILES, "run_in": "container", "service": "backend"}, "slipway_migrations.path", "the image has the files"),
+        ({**FLYWAY, "path": "x"}, "slipway_migrations.path", "the machine has the files"),
+        (FLYWAY, "slipway_migrations.directory", "missing"),
         ({**FILES, "host": "ap1"}, "slipway_migrations.host", "did you mean app1?"),
         ({**FILES, "timeout": 0}, "slipway_migrations.timeout", "at least 1 s"),
         ({**FILES, "project": {"progam": "x"}}, "slipway_migrations.project.progam", "did you mean program?"),

@@ -23,6 +23,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.migration.replayed 
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_replicas
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_arguments import MIGRATION_RUNNER
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.migration_runner import hidden, perform
+from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 
@@ -129,7 +130,7 @@ def test_it_waits_for_the_slowest_and_asks_the_others_no_more():
     fast, slow = replica(clock), replica(clock, replayed=lambda now: 1000 if now >= 1040 else 5)
     replicas, first = of(clock, fast, slow)
     said = []
-    found = replicas.wait(300.0, said.append)
+    found = replicas.wait(300.0, said.append).reached
     assert [(one.name, one.position) for one in found] == [("r1:5432", "0/3E8"), ("r2:5432", "0/3E8")]
     assert found[0].seconds == 0 and 40 <= found[1].seconds < 42
     assert sum("pg_is_in_recovery" in question for question in fast.asked) == 1
@@ -208,6 +209,30 @@ def test_all_that_do_not_follow_are_named_at_once():
     assert "1. replica r1:5432" in error.message and "2. replica r2:5432" in error.message
 
 
+def test_what_is_waived_is_passed_over_and_the_others_are_waited_for():
+    clock = Clock()
+    away, other = (
+        replica(clock, replayed=SlipwayError("cannot be reached", obj="db", cause="unreachable")),
+        replica(clock, identifier="8"),
+    )
+    slow, stuck = (
+        replica(clock, replayed=lambda now: 1000 if now > 1010 else 5),
+        replica(clock, replayed=7, paused=True),
+    )
+    replicas, _first = of(clock, away, other, slow, stuck)
+    found = replicas.wait(30.0, lambda _text: None, waived=True)
+    assert [one.name for one in found.reached] == ["r3:5432"]
+    assert [(error.obj, error.cause) for error in found.left] == [
+        ("replica r1:5432", "replica_away"),
+        ("replica r2:5432", "not_a_replica"),
+        ("replica r4:5432", "replica_lag"),
+    ]
+    assert len(away.asked) == len(other.asked) - 1 == 1  # nobody waits for what is away, or none
+    clock = Clock()
+    gone = replica(clock, replayed=SlipwayError("cannot be reached", obj="db", cause="unreachable"))
+    assert of(clock, gone)[0].wait(30.0, lambda _text: None, waived=True).left and clock.now == 1000.0
+
+
 # --- MariaDB and MySQL
 
 MARIADB = {"SELECT VERSION": [("10.11.6-MariaDB",)], "SELECT @@GLOBAL.gtid_binlog_pos": [("0-1-100,1-1-7",)]}
@@ -221,7 +246,7 @@ def seen(answers, goal):
 
 def test_the_position_of_mariadb_is_one_in_each_domain():
     goal = MySQLPositions().goal(Server(Clock(), MARIADB), settled=True)
-    assert goal == Goal("0-1-100,1-1-7", "0-1-100,1-1-7")
+    assert goal == Goal("0-1-100,1-1-7", "0-1-100,1-1-7", tokens={})
     there = {**MARIADB, "SHOW ALL SLAVES STATUS": [RUNNING]}
     assert not seen({**there, "SELECT @@GLOBAL.gtid_slave_pos": [("1-2-9,0-1-100",)]}, goal).behind
     lagging = seen({**there, "SELECT @@GLOBAL.gtid_slave_pos": [("0-1-90",)]}, goal)
@@ -230,6 +255,38 @@ def test_the_position_of_mariadb_is_one_in_each_domain():
         seen({**MARIADB, "SHOW ALL SLAVES STATUS": [], "SELECT @@GLOBAL.gtid_slave_pos": [("0-1-100,1-1-7",)]}, goal)
     with pytest.raises(SlipwayError, match="follows nobody"):  # who may not see its status sees its position
         seen({**MARIADB, "SELECT @@GLOBAL.gtid_slave_pos": [("",)]}, goal)
+
+
+TOKENS = "SELECT name, token FROM slipway_fence"
+REACHED = {**MARIADB, "SHOW ALL SLAVES STATUS": [RUNNING], "SELECT @@GLOBAL.gtid_slave_pos": [("0-1-900,1-1-7",)]}
+NO_TABLE = RefusedError("Table 'shop.slipway_fence' doesn't exist", "1146")
+DENIED = RefusedError("SELECT command denied", "1142", "denied")
+
+
+@pytest.mark.parametrize(
+    "here, there, actual",
+    [
+        ([("shop/test", 7)], [("shop/test", 7), ("other", 1)], ""),
+        ([("shop/test", 7)], [("shop/test", 8)], ""),  # a release has begun meanwhile
+        ([("shop/test", 7)], [("shop/test", 6)], "6 of shop/test in slipway_fence, although it is as far"),
+        ([("shop/test", 7)], [("blog/test", 9)], "nothing of shop/test"),
+        ([("shop/test", 7)], NO_TABLE, "nothing of shop/test"),
+        ([("shop/test", 7)], DENIED, ""),  # nobody tells
+        (DENIED, NO_TABLE, ""),
+        (NO_TABLE, [], ""),  # nothing was ever released
+    ],
+)
+def test_a_replica_of_mariadb_has_what_releases_have_left_in_its_primary(here, there, actual):
+    goal = MySQLPositions().goal(Server(Clock(), {**MARIADB, TOKENS: here}), settled=True)
+    answers = {**REACHED, TOKENS: there}
+    if actual:
+        with pytest.raises(SlipwayError) as caught:
+            seen(answers, goal)
+        assert caught.value.cause == "not_a_replica" and actual in caught.value.actual
+    else:
+        assert not seen(answers, goal).behind
+    behind = {**answers, "SELECT @@GLOBAL.gtid_slave_pos": [("0-1-90",)]}
+    assert seen(behind, goal).behind  # it may come still
 
 
 @pytest.mark.parametrize(
@@ -306,6 +363,29 @@ def test_no_machine_but_the_one_that_migrates_asks_anybody():
 def test_what_is_missing_is_named(changes, option):
     found = perform(params(**changes), False)
     assert found["failed"] and found["error"]["cause"] == "bad_input" and found["error"]["object"] == option
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_what_a_release_has_passed_over_stands_in_the_journal_with_its_reason(back, tmp_path, monkeypatch):
+    clock = Clock()
+    gone = SlipwayError("cannot be reached", obj="db", actual="refused", cause="unreachable")
+    here = replica(clock, replayed=1000 if back else gone)
+    monkeypatch.setattr(migration_replicas, "declared", lambda *_given: of(clock, here)[0])
+    machine = Machine(System(), root=str(tmp_path), platform="shop", environment="test")
+    release = ReleaseToken("r1", 1, {})
+    machine.grant(release, 60.0, about={"version": "1.1.0"})
+    order = {"id": "r1", "token": 1, "holder": {}, "stage": "replicas", "deadline": 60.0}
+    names = {"platform": "shop", "environment": "test", "root": str(tmp_path)}
+    found = perform(params(release=order, waive="r1 is being rebuilt", **names), False)
+    (note,) = machine.read().journal.find("r1").notes
+    said = "replica r1:5432 cannot be asked how far it is: cannot be reached: refused"
+    if back:
+        assert note["name"] == "replayed" and found["passed_over"] == []
+    else:
+        assert note == {"name": "replicas_waived", "why": "r1 is being rebuilt", "replicas": [said]}
+        assert found["passed_over"] == [said] and found["actions"] == [
+            f"not waited for, because r1 is being rebuilt: {said}"
+        ]
 
 
 def test_the_passwords_of_replicas_are_hidden_as_well():

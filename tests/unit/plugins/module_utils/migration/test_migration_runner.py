@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import os
-import pathlib
-import sqlite3
 import subprocess
 import sys
 import typing as t
@@ -15,88 +13,11 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.migration import source
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.database import FENCE, Fence, Settings
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.model import Report
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.placeholders import Placeholders
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.runner import Patience, SqlRunner
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.scripts import Reader, Scripts
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.sqlite import SQLite, opener
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.states import Rules
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.tool import Order
-from ansible_collections.slipway.deploy.plugins.module_utils.system import System
-
-HISTORY = "SELECT installed_rank, version, type, success FROM flyway_schema_history ORDER BY installed_rank"
-
-
-class Project:
-    """A database of its own, and the files of a program."""
-
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.path = directory / "shop.db"
-        self.files = directory / "sql"
-        self.files.mkdir()
-        sqlite3.connect(self.path).close()
-        self.path.touch()
-
-    def write(self, **files: str) -> None:
-        """Files by their names without the ending."""
-        for name, text in files.items():
-            (self.files / f"{name}.sql").write_text(text)
-
-    def runner(self, *, token: int = 0, **rules: t.Any) -> SqlRunner:
-        """A new one, which has read nothing yet."""
-        fence = Fence("shop/production", token) if token else None
-        database = SQLite(opener(str(self.path)), Settings(fence=fence), System())
-        scripts = Scripts([str(self.files)], Reader("sqlite", Placeholders({})))
-        return SqlRunner(database, scripts, System(), Rules(**rules), Patience(lock=1.0, retry=0.0))
-
-    def run(self, state: str = "latest", target: str = "", phase: str = "all", **options: t.Any) -> Report:
-        """Do what is wanted."""
-        return self.runner(**options).apply(Order(state, target, phase))
-
-    def refuses(
-        self, cause: str, words: str, state: str = "latest", target: str = "", **options: t.Any
-    ) -> SlipwayError:
-        """It does nothing at all."""
-        before = self.dump()
-        with pytest.raises(SlipwayError, match=words) as caught:
-            self.run(state, target, **options)
-        assert caught.value.cause == cause
-        assert self.dump() == before
-        return caught.value
-
-    def ask(self, question: str) -> list[tuple[t.Any, ...]]:
-        """Behind the runner's back."""
-        link = sqlite3.connect(self.path)
-        try:
-            with link:
-                return link.execute(question).fetchall()
-        finally:
-            link.close()
-
-    def dump(self) -> list[str]:
-        """All that is in the database."""
-        link = sqlite3.connect(self.path)
-        try:
-            return list(link.iterdump())
-        finally:
-            link.close()
-
-    def states(self, **rules: t.Any) -> dict[str, str]:
-        """Script to state; of several lines of one script the last."""
-        return {one.script: one.state for one in self.runner(**rules).status().migrations}
-
-
-@pytest.fixture
-def project(tmp_path: pathlib.Path) -> Project:
-    """A table, a row, and a view."""
-    project = Project(tmp_path)
-    project.write(
-        V1__item="CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT);",
-        V2__first="INSERT INTO item (name) VALUES ('a;b'), ('100 %');",
-        R__names="DROP VIEW IF EXISTS names; CREATE VIEW names AS SELECT name FROM item;",
-    )
-    return project
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.migration.sqlite_project import (
+    HISTORY,
+    Project,
+)
 
 
 def test_all_that_is_pending_is_applied_once_and_the_second_run_changes_nothing(project: Project) -> None:
@@ -174,12 +95,6 @@ def test_a_constraint_that_is_only_checked_at_the_end_names_its_script_and_leave
     assert caught.value.cause == "migration_failed"
     assert [row[1] for row in project.ask(HISTORY)] == ["1", "2", None]
     assert "line" not in " ".join(project.dump())
-
-
-def test_a_baseline_by_a_release_leaves_its_token(project: Project) -> None:
-    project.ask("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT)")
-    project.run("baselined", "1", token=8)
-    project.refuses("fenced", "a later release", "latest", token=7)
 
 
 def test_repair_of_what_was_never_recorded_makes_no_table(project: Project) -> None:
@@ -330,13 +245,16 @@ def test_the_phases_are_applied_apart(project: Project) -> None:
 
 def test_a_small_file_is_read_but_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    read = source.read
 
-    def reading(path: str, *options: t.Any) -> t.Iterator[str]:
-        opened.append(path)
-        return read(path, *options)
+    def counted(read: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+        def reading(path: str, *options: t.Any) -> t.Any:
+            opened.append(path)
+            return read(path, *options)
 
-    monkeypatch.setattr(source, "read", reading)
+        return reading
+
+    for name in ("read", "little"):
+        monkeypatch.setattr(source, name, counted(getattr(source, name)))
     project.run()
     assert sorted(opened) == sorted(str(path) for path in project.files.iterdir())
 
@@ -370,66 +288,8 @@ def test_what_finds_nothing_pending_imports_nothing_to_apply_with(project: Proje
         assert needless == (set(NEEDLESS) - {"state.machine"} if changed == "True" else set())
 
 
-def test_an_older_fencing_token_changes_nothing_any_more(project: Project) -> None:
-    project.run("target", "1", token=8)
-    assert project.ask(f"SELECT name, token FROM {FENCE}") == [("shop/production", 8)]
-    project.refuses("fenced", "a later release has taken the lock", token=7)
-    assert project.run(token=9).after.current == "2"
-
-
-def test_a_token_that_rises_meanwhile_stops_the_next_script(project: Project) -> None:
-    project.run("target", "1", token=8)
-    project.write(V2__first=f"UPDATE {FENCE} SET token = 9;", V3__next="DELETE FROM item;")
-    with pytest.raises(SlipwayError, match="a later release") as caught:
-        project.run(token=8)
-    assert (caught.value.cause, caught.value.evidence["applied"][-1]["version"]) == ("fenced", "2")
-    assert "3" not in [row[1] for row in project.ask(HISTORY)]
-
-
 def test_a_database_that_is_not_there_is_named(project: Project) -> None:
     project.path.unlink()
     with pytest.raises(SlipwayError, match=r"shop\.db: cannot be opened") as caught:
         project.run()
     assert caught.value.cause == "no_such_database"
-
-
-def test_somebody_else_at_work_is_waited_for_and_then_named(project: Project) -> None:
-    system = System()
-    with system.flock(f"{project.path}-migrations.lock", timeout=1.0), pytest.raises(SlipwayError) as caught:
-        project.run()
-    assert caught.value.cause == "lock_held"
-
-
-class Impatient(System):
-    """A clock on which somebody else ends what keeps a file closed, as soon as it is waited for."""
-
-    def __init__(self, others: list[sqlite3.Connection]) -> None:
-        self.others = others
-
-    def sleep(self, seconds: float) -> None:
-        self.others.pop().execute("COMMIT")
-
-
-def test_a_look_at_a_file_that_somebody_commits_to_waits_and_is_not_refused(project: Project) -> None:
-    project.run()
-    other = sqlite3.connect(project.path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    waited = Impatient([other])
-    database = SQLite(opener(str(project.path)), Settings(lock_timeout=0.0), waited)
-    rows = database.history()
-    assert rows is not None
-    assert [(row.rank, row.version) for row in rows] == [line[:2] for line in project.ask(HISTORY)]
-    assert not waited.others
-
-
-def test_what_is_noted_before_a_script_of_single_statements_waits_as_a_statement_does(project: Project) -> None:
-    project.run()
-    project.write(V9__vacuum="-- slipway: transaction=off\nVACUUM;")
-    other = sqlite3.connect(project.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")  # who only looks gets through
-    waited = Impatient([other])
-    database = SQLite(opener(str(project.path)), Settings(lock_timeout=0.0), waited)
-    scripts = Scripts([str(project.files)], Reader("sqlite", Placeholders({})))
-    SqlRunner(database, scripts, waited, Rules(), Patience(lock=1.0, retry=60.0)).apply(Order("latest", "", "all"))
-    assert not waited.others
-    assert project.ask(HISTORY)[-1][1:] == ("9", "SQL", 1)

@@ -85,6 +85,25 @@ def test_the_journal_has_what_was_applied_and_what_there_is_of_phase_contract(st
     assert (note["scripts"], note["contracted"]) == (["V3__no_name.sql"], {"3": "V3__no_name.sql"})
 
 
+def test_a_baseline_says_that_what_is_below_it_was_there_before(stage):
+    link = sqlite3.connect(stage.database)
+    link.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, price INTEGER)")
+    link.close()
+    fifth = {**THIRD, "V4__more.sql": "ALTER TABLE item ADD COLUMN more INTEGER;\n"}
+    stage.run(fifth, state="baselined", phase="all", target="3")
+    stage.run(fifth)
+    for number, scripts in ((1, []), (2, ["V4__more.sql"])):
+        (note,) = stage.notes(number)
+        assert (note["scripts"], note["ships"], note["open"]) == (scripts, {"3": "V3__no_name.sql"}, [])
+        assert (note["contracted"], note["covered"]) == ({}, {"3": "V3__no_name.sql"})
+
+
+def test_a_script_that_makes_all_up_to_a_version_contracts_too(stage):
+    stage.run({**THIRD, "B3__all.sql": "CREATE TABLE item (id INTEGER PRIMARY KEY, price INTEGER);\n"})
+    (note,) = stage.notes(1)
+    assert (note["scripts"], note["contracted"], note["covered"]) == (["B3__all.sql"], {"3": "V3__no_name.sql"}, {})
+
+
 def test_what_was_applied_before_another_one_failed_stands_in_the_journal_too(stage):
     result = stage.run({**SECOND, "V3__wrong.sql": "ALTER TABLE nothing ADD COLUMN x INTEGER;\n"})
     assert result["failed"] and result["error"]["cause"] == "migration_failed"

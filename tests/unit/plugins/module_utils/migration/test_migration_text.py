@@ -14,7 +14,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.migration import co
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.checksum import checksum
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.conf import Allowed, Conf, Notes, in_transaction
 from ansible_collections.slipway.deploy.plugins.module_utils.migration.placeholders import Own, Placeholders
-from ansible_collections.slipway.deploy.plugins.module_utils.migration.source import lines, read
+from ansible_collections.slipway.deploy.plugins.module_utils.migration.scripts import SMALL, Reader, Scripts
+from ansible_collections.slipway.deploy.plugins.module_utils.migration.source import lines, little, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,14 +51,17 @@ def written(tmp_path, data):
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_text_is_read_in_its_encoding_and_without_a_mark(tmp_path, data, encoding, size):
     assert "".join(read(written(tmp_path, data), encoding, size)) == "ä;\r\n"
+    assert little(written(tmp_path, data), len(data), encoding) == "ä;\r\n"
+    assert little(written(tmp_path, data), len(data) - 1, encoding) is None
 
 
 @pytest.mark.parametrize("size", [1, 2, 1000])
 def test_other_bytes_are_an_error_with_their_line(tmp_path, size):
     path = written(tmp_path, b"SELECT 1;\n-- \xe4\n")
-    with pytest.raises(SlipwayError) as caught:
-        list(read(path, "UTF-8", size))
-    assert (caught.value.obj, caught.value.actual, caught.value.wanted) == (f"{path}:2", "bytes e4", "UTF-8")
+    for reading in (lambda: list(read(path, "UTF-8", size)), lambda: little(path, 1000)):
+        with pytest.raises(SlipwayError) as caught:
+            reading()
+        assert (caught.value.obj, caught.value.actual, caught.value.wanted) == (f"{path}:2", "bytes e4", "UTF-8")
 
 
 @pytest.mark.parametrize("encoding", ["nonsense", "base64", ""])
@@ -69,6 +73,8 @@ def test_what_is_no_encoding(tmp_path, encoding):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(SlipwayError) as caught:
         list(read(str(tmp_path / "none")))
+    with pytest.raises(SlipwayError, match="cannot be read"):
+        little(str(tmp_path / "none"), 1)
     assert caught.value.cause == "missing"
 
 
@@ -279,3 +285,16 @@ def test_both_may_say_whether_there_is_a_transaction(by_conf, by_note, expected)
 def test_both_may_not_contradict_each_other():
     with pytest.raises(SlipwayError, match="contradict each other"):
         in_transaction(Conf(transaction=True), Notes(transaction=False), "x.sql")
+
+
+@pytest.mark.parametrize("more", [0, SMALL])
+def test_what_is_said_in_and_beside_a_script_holds_whatever_its_size(tmp_path, more):
+    path = written(
+        tmp_path, f"-- Slipway: phase=contract\nSELECT '<<name>>', '${{name}}', 'é';{' ' * more}\n".encode("cp1252")
+    )
+    with open(f"{path}.conf", "w", encoding="utf-8") as file:
+        file.write("executeInTransaction=false\nencoding=windows-1252\n")
+    marks = Placeholders({"name": "ä"}, prefix="<<", suffix=">>")
+    (script,) = Scripts([str(tmp_path)], Reader("postgresql", marks)).all
+    assert (script.phase, script.transactional) == ("contract", False)
+    assert [one.text for one in script.statements()] == ["SELECT 'ä', '${name}', 'é'"]

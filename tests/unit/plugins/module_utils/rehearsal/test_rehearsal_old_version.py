@@ -15,17 +15,17 @@ import typing as t
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup.scratch_place import PREFIX
 from ansible_collections.slipway.deploy.plugins.module_utils.container.records import (
-    Record,
+    SHELF,
     ServiceRecord,
-    write_record,
 )
 from ansible_collections.slipway.deploy.plugins.module_utils.container.spec import Scope
-from ansible_collections.slipway.deploy.plugins.module_utils.container.verify import Verdict
 from ansible_collections.slipway.deploy.plugins.module_utils.database.copied import Copy
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal import old_version, stand
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import OldVersion, witness
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.witness import BROKEN, UNABLE
+from ansible_collections.slipway.deploy.plugins.module_utils.side.checks import Verdict
+from ansible_collections.slipway.deploy.plugins.module_utils.side.records import Record
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.container.fakes import (
     FakeEngine,
     FakeSystem,
@@ -70,7 +70,7 @@ class Machine:
         return [self._answer(check) for check in checks]
 
     def _answer(self, check: t.Any) -> Verdict:
-        which = "old" if "-old-" in check.container else "new"
+        which = "old" if "-old-" in check.item else "new"
         what = (which, check.target.get("url", "").rpartition("/")[2] if check.once else "start")
         self.asked.append(what)
         for directory, _names, files in os.walk(self.root):
@@ -209,7 +209,7 @@ def test_an_image_that_is_not_here_is_named_with_what_to_do(machine):
 def test_it_runs_from_the_image_that_the_live_release_keeps(machine):
     kept = ServiceRecord("web:1", "sha-kept", "web:kept", False, "", [])
     scope = Scope("shop", "test", f"{machine.root}/shop/test")
-    write_record(machine.system, scope, Record("r1", 1, "1", "i", "blue", "settled", {"web": kept}))
+    SHELF.write(machine.system, scope.directory, Record("r1", 1, "1", "i", "blue", "settled", {"web": kept}))
 
     machine.tried()
 

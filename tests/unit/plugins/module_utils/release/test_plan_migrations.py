@@ -102,8 +102,8 @@ def test_a_release_takes_the_expand_migrations_with_it_and_a_rollback_none():
 
 def test_without_a_backup_or_a_reason_the_stage_is_told_so():
     bare = {"slipway_database": {name: DATABASE[name] for name in ("engine", "url")}}
-    assert plan(fleet(), **bare).target["migrations"]["options"]["proven"] is False
-    waived = plan(fleet(), **bare, slipway_waive_backup="empty still").target["migrations"]["options"]
+    assert plan(fleet(live=""), **bare).target["migrations"]["options"]["proven"] is False
+    waived = plan(fleet(live=""), **bare, slipway_waive_backup="empty still").target["migrations"]["options"]
     assert (waived["proven"], waived["waive"]) == (False, "empty still")
 
 
@@ -134,6 +134,36 @@ def test_no_way_leads_back_over_a_contract_migration(ships, refused):
     else:
         assert plan(machines, "rollback").target["kept_release"] == "1.0.0-id"
         assert "ready to go back to: 1.0.0 (1.0.0-id)" in shown
+
+
+@pytest.mark.parametrize("ships, refused", [({}, True), (None, False), (DROP, False), ({"B2": "B2__all.sql"}, True)])
+def test_no_way_leads_back_over_what_a_baseline_says_is_there(ships, refused):
+    """Whatever was released before it, and of which nobody knows what it has, has lived with that schema."""
+    old = having(released("1.0.0"), ships)
+    new = having(released("1.1.0", side="green", token=5), DROP, {"covered": DROP, "contracted": {}})
+    machines = fleet(old, run("baseline", 4, {"covered": DROP}), new, version="1.1.0", live="green")
+    if refused:
+        assert "needs the schema as it was before V3__drop.sql" in refusal(machines, "rollback")
+    else:
+        assert plan(machines, "rollback").target["kept_release"] == "1.0.0-id"
+    assert "version 1.1.0 does not have V3__drop.sql" in refusal(machines, ships={})
+
+
+@pytest.mark.parametrize("top, refused", [("3", False), ("3.0", False), ("10", False), ("2.9", True)])
+def test_a_version_whose_files_were_made_one_has_what_that_stands_for(top, refused):
+    machines = fleet(having(released(), DROP, {"contracted": DROP}))
+    ships = {f"B{top}": "all.sql"}
+    if refused:
+        assert "does not have V3__drop.sql" in refusal(machines, ships=ships)
+    else:
+        options = plan(machines, ships=ships).target["migrations"]["options"]
+        assert options["contracted"] == {}  # or the stage would refuse what the history has and no file
+
+
+def test_a_repeatable_migration_is_within_no_baseline():
+    views = {"R__views.sql": "R__views.sql"}
+    machines = fleet(having(released(), views, {"contracted": views}))
+    assert "does not have R__views.sql" in refusal(machines, ships={"B9": "B9__all.sql"})
 
 
 def test_what_other_tools_have_is_known_by_what_the_stage_wrote_down():
