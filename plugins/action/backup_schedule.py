@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import typing as t
 
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import BACKUP_SCHEDULE, DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.schedule_arguments import BACKUP_SCHEDULE
 from ansible_collections.slipway.deploy.plugins.plugin_utils.backup_options import spread
 from ansible_collections.slipway.deploy.plugins.plugin_utils.host_engine import HostEngine, checked
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import StageAction, plain

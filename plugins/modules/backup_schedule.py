@@ -109,8 +109,8 @@ error:
 """
 
 from ansible_collections.slipway.deploy.plugins.module_utils.module import run_module
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import BACKUP_SCHEDULE
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.backup_schedule import perform
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.schedule_arguments import BACKUP_SCHEDULE
 
 
 def main() -> None:

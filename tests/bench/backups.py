@@ -87,9 +87,9 @@ def against(what: str, server: Cluster, tables: list[str], directory: Path, made
     run([BIN / "pg_dump", "-Fc", "-Z0", "-f", plain, url])
     run([BIN / "pg_dump", "-Fd", "-Z0", "-j", str(JOBS), "-f", f"{plain}.directory", url])
     dumps = {"custom": plain, "directory": Path(f"{plain}.directory")}
-    storing = compressing_and_writing(plain)
+    storing, unpacking = compressing_and_writing(plain)
     with running(directory, Bare) as bare:
-        alone = {way: repeated(functools.partial(restored, bare, dumps[way.layout], way.jobs)) for way in WAYS}
+        loading = {way: loaded(bare, dumps[way.layout], way.jobs) for way in WAYS}
     ceilings = {way: {**copying(url, tables, way.jobs), **storing} for way in WAYS}
     for path in dumps.values():
         remove(path)
@@ -97,21 +97,22 @@ def against(what: str, server: Cluster, tables: list[str], directory: Path, made
         taken = repeated(functools.partial(take, url, directory, way))
         made[way] = taken[-1]
         yield of_a_backup(what, way, taken, ceilings[way])
-        yield of_a_restore(what, way, taken, alone[way])
+        yield of_a_restore(what, way, taken, {**loading[way], **unpacking})
     yield from pg_dumps(what, url, directory)
     yield from pgbackrest(what, server, directory)
 
 
-def compressing_and_writing(plain: Path) -> dict[str, Used]:
-    """What two parts of a backup take when each has the machine for itself."""
+def compressing_and_writing(plain: Path) -> tuple[dict[str, Used], dict[str, Used]]:
+    """What two parts of a backup take when each has the machine for itself, and one part of a restore."""
     packed, copy = Path(f"{plain}.zst"), Path(f"{plain}.copy")
-    found = {
+    storing = {
         "zstd": median(lambda: run(["zstd", "-qfT0", plain, "-o", packed])),
         "disk": median(lambda: run(["dd", f"if={packed}", f"of={copy}", "bs=1M", "conv=fsync"])),
     }
+    unpacking = {"zstd -d": median(lambda: run(["zstd", "-qdc", packed]))}
     packed.unlink()
     copy.unlink()
-    return found
+    return storing, unpacking
 
 
 def copying(url: str, tables: list[str], jobs: int) -> dict[str, Used]:
@@ -128,37 +129,49 @@ def copying(url: str, tables: list[str], jobs: int) -> dict[str, Used]:
 
 
 def median(part: t.Callable[[], None]) -> Used:
+    """What a part takes."""
+    return middle_of(repeated(functools.partial(timed, part)))
+
+
+def middle_of(used: list[Used]) -> Used:
     """By its seconds."""
-    used = repeated(functools.partial(timed, part))
     return sorted(used)[len(used) // 2]
 
 
 def of_a_backup(what: str, way: Way, taken: list[Taken], parts: dict[str, Used]) -> Row:
-    """Beside the slowest part alone, and beside what the processors allow when all parts share them."""
-    slowest = max(part.seconds for part in parts.values())
-    shared = sum(part.cpu for part in parts.values()) / CORES
-    seconds = [one.seconds for one in taken]
-    middle, last = statistics.median(seconds), taken[-1]
+    """Beside its ceilings."""
+    seconds, last = [one.seconds for one in taken], taken[-1]
+    share, each = beside_ceilings(seconds, parts)
     return Row(
         f"backup of {what}, {way}",
-        f"{spread(seconds, 's', 1)}, {last.plain / MIB / middle:.0f} MiB/s: {100 * slowest / middle:.0f} % of the slowest part's "
-        f"speed, {100 * max(slowest, shared) / middle:.0f} % of what {CORES} processors allow",
-        f"dump of {last.plain / GIB:.2f} GiB, {last.stored / GIB:.2f} GiB stored; each part alone: "
-        + ", ".join(f"{name} {part.seconds:.1f} s" for name, part in parts.items())
-        + f" (of what is stored, with fsync); their CPU time on {CORES} processors {shared:.1f} s",
+        f"{spread(seconds, 's', 1)}, {last.plain / MIB / statistics.median(seconds):.0f} MiB/s: {share}",
+        f"dump of {last.plain / GIB:.2f} GiB, {last.stored / GIB:.2f} GiB stored; {each} (disk: of what is stored, with fsync)",
     )
 
 
-def of_a_restore(what: str, way: Way, taken: list[Taken], alone: list[float]) -> Row:
-    """The proof's restore beside pg_restore alone."""
+def of_a_restore(what: str, way: Way, taken: list[Taken], parts: dict[str, Used]) -> Row:
+    """The proof's restore beside its ceilings; the server's start and the comparison are told apart."""
     seconds = [one.restore for one in taken]
     proof = statistics.median(one.whole - one.seconds for one in taken)
-    share = 100 * statistics.median(alone) / statistics.median(seconds)
+    share, each = beside_ceilings(seconds, parts)
     return Row(
         f"verified restore of {what}, {way}",
-        f"{spread(seconds, 's', 1)}: {share:.0f} % of the speed of pg_restore alone",
-        f"pg_restore of a dump without compression into a running server of the same settings: {spread(alone, 's', 1)}; the "
-        f"whole proof, with the throw-away server's start and the comparison: {proof:.1f} s",
+        f"{spread(seconds, 's', 1)}: {share}",
+        f"{each} (pg_restore: of a dump without compression into a running server of the same settings); the whole proof, "
+        f"with the throw-away server's start and the comparison: {proof:.1f} s",
+    )
+
+
+def beside_ceilings(seconds: list[float], parts: dict[str, Used]) -> tuple[str, str]:
+    """Beside the slowest part alone, and beside what the processors allow when all parts share them."""
+    slowest = max(part.seconds for part in parts.values())
+    shared = sum(part.cpu for part in parts.values()) / CORES
+    middle = statistics.median(seconds)
+    return (
+        f"{100 * slowest / middle:.0f} % of the slowest part's speed, "
+        f"{100 * max(slowest, shared) / middle:.0f} % of what {CORES} processors allow",
+        f"each part alone: {', '.join(f'{name} {part.seconds:.1f} s' for name, part in parts.items())}; their CPU time on "
+        f"{CORES} processors {shared:.1f} s",
     )
 
 
@@ -282,11 +295,15 @@ def ended(process: subprocess.Popen[str]) -> Taken:
     return Taken(**json.loads(said))
 
 
-def restored(server: Cluster, dump: Path, jobs: int) -> float:
-    """Seconds of pg_restore into an empty database."""
-    server.execute("postgres", f"DROP DATABASE {DATABASE}", f"CREATE DATABASE {DATABASE}")
+def loaded(server: Cluster, dump: Path, jobs: int) -> dict[str, Used]:
+    """What pg_restore takes into an empty database, from a dump that need not be unpacked."""
     words = ["--exit-on-error", f"--jobs={jobs}", "-d", server.url(DATABASE), dump]
-    return timed(lambda: run([BIN / "pg_restore", *words])).seconds
+
+    def once() -> Used:
+        server.execute("postgres", f"DROP DATABASE {DATABASE}", f"CREATE DATABASE {DATABASE}")
+        return timed(lambda: run([BIN / "pg_restore", *words]))
+
+    return {f"pg_restore by {jobs}": middle_of(repeated(once))}
 
 
 def latencies(server: Cluster, directory: Path) -> list[float]:

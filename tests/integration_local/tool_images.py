@@ -31,6 +31,8 @@ POSTGRESQL = ("/usr/lib/postgresql/{}", "/usr/share/postgresql/{}")
 _SKIPPED = re.compile(r"/(bitcode|man|locale/(?!C\.utf8)|right|posix)(/|$)")
 _LEFT = re.compile(r"/(__pycache__|tests|locale/(?!en(/|$))[^/.]+)(/|$)")
 _EVERYWHERE = re.compile(r"/(ld-linux.*|lib(c|m|dl|pthread|rt))[.-]")
+# Of a Java runtime: other programs, what these compile by, what nobody reads, and copies for other ways of starting it.
+_NOT_JAVA = re.compile(r"bin/(?!java$)|(include|jmods|legal|man)/|lib/(ct\.sym|src\.zip|server/classes_)")
 _UNUSED = re.compile(
     r"site-packages|test|idlelib|tkinter|ensurepip|turtledemo|lib2to3|pydoc_data|unittest|distutils|config-.*"
 )
@@ -98,12 +100,13 @@ def with_files(image: str, files: dict[str, str]) -> str:
     return name
 
 
-def added(image: str, trees: dict[str, str], programs: tuple[str, ...] = ()) -> str:
+def added(image: str, trees: dict[str, str], programs: tuple[str, ...] = (), linked: tuple[str, ...] = ()) -> str:
     """An image with more directories and files of this machine, by the names that they get.
 
     :param programs: on PATH; with the libraries that they need, but those that every image of this distribution has.
+    :param linked: more that need libraries.
     """
-    found = {name: real for name, real in _files([*programs], [], []).items() if not _EVERYWHERE.search(real)}
+    found = {name: real for name, real in _files([*programs], [], [*linked]).items() if not _EVERYWHERE.search(real)}
     found = {
         os.path.join(os.path.realpath(os.path.dirname(name)), os.path.basename(name)): real
         for name, real in found.items()
@@ -120,6 +123,16 @@ def added(image: str, trees: dict[str, str], programs: tuple[str, ...] = ()) -> 
         _docker("commit", container, name)
         _docker("rm", container)
     return name
+
+
+def with_java(image: str, home: str, target: str) -> str:
+    """An image with a Java runtime of this machine, some of whose files are links to others all over it.
+
+    :param target: where it is there.
+    """
+    names = {str(path.relative_to(home)): path for path in pathlib.Path(home).rglob("*") if path.is_file()}
+    trees = {f"{target}/{name}": str(path.resolve()) for name, path in names.items() if not _NOT_JAVA.match(name)}
+    return added(image, trees, linked=(f"{home}/lib/libjli.so", f"{home}/lib/server/libjvm.so"))
 
 
 def without(path: str) -> str:

@@ -14,7 +14,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from . import catalog
-from .codec import Codec, Meter
+from .codec import Codec, Counter, Meter
 from .model import Backup, Part, opened, sealed
 from .pipeline import Chunks
 from .store import Store
@@ -90,7 +90,7 @@ class LogStore:
 
     def keep(self, backup: Backup, name: str, chunks: Chunks) -> Part:
         """Store a log; nothing is kept when the chunks raise."""
-        key, plain, stored = catalog.key_of(backup.manifest.id, f"log-{name}"), Meter(), Meter()
+        key, plain, stored = catalog.key_of(backup.manifest.id, f"log-{name}"), Counter(), Meter()
         self._store.put(key, stored.through(self._of(backup).encode(plain.through(chunks))))
         return Part(key, stored.size, stored.sha256, plain.size)
 
@@ -99,7 +99,7 @@ class LogStore:
 
         :param through: what its plain bytes pass.
         """
-        key, plain, stored = catalog.key_of(backup.manifest.id, f"log-{name}"), Meter(), Meter()
+        key, plain, stored = catalog.key_of(backup.manifest.id, f"log-{name}"), Counter(), Meter()
         for _chunk in through(plain.through(self._of(backup).decode(stored.through(self._store.get(key))))):
             pass
         return Part(key, stored.size, stored.sha256, plain.size)

@@ -67,11 +67,24 @@ class Codec(t.NamedTuple):
         return flow(programs, chunks)
 
 
-class Meter:
-    """Counts and hashes what passes through it."""
+class Counter:
+    """Counts the bytes that pass through it."""
 
     def __init__(self) -> None:
         self.size = 0
+
+    def through(self, chunks: Chunks) -> t.Iterator[bytes]:
+        """The same bytes."""
+        for chunk in chunks:
+            self.size += len(chunk)
+            yield chunk
+
+
+class Meter(Counter):
+    """Hashes it, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self._hash = hashlib.sha256()
 
     @property
@@ -81,7 +94,6 @@ class Meter:
 
     def through(self, chunks: Chunks) -> t.Iterator[bytes]:
         """The same bytes."""
-        for chunk in chunks:
-            self.size += len(chunk)
+        for chunk in super().through(chunks):
             self._hash.update(chunk)
             yield chunk

@@ -15,7 +15,7 @@ from ..errors import SlipwayError
 from ..system import System
 from . import catalog, due, retention
 from .clearing import Clearing
-from .codec import Codec, Meter
+from .codec import Codec, Counter, Meter
 from .engine import Engine, Snapshot, Source
 from .further import Further, Trail, expect, told
 from .model import DUMP, STRENGTH, Backup, Manifest, Part, Point
@@ -321,7 +321,7 @@ class Keeper:
         return snapshot.completed(known)
 
     def _put(self, name: str, what: str, content: t.Iterator[bytes]) -> Part:
-        key, plain, stored = catalog.key_of(name, what), Meter(), Meter()
+        key, plain, stored = catalog.key_of(name, what), Counter(), Meter()
         self._store.put(key, stored.through(self._codec.encode(plain.through(content))))
         return Part(key, stored.size, stored.sha256, plain.size)
 

@@ -20,7 +20,8 @@ from .compare import compare, rows_differ
 from .engine import Facts
 from .progress import SILENT, Progress
 
-ENDS = 500  # rows at each end of the primary key that a sample has
+ENDS, FEWEST = 500, 4  # rows at each end of the primary key that a sample has, at most and at least
+SAMPLE = 4 << 20  # bytes of them that are enough
 ALL = 50_000  # rows up to which a table without a primary key is read whole
 SHARE = 64  # else one of so many rows, chosen by what is in it
 
@@ -179,21 +180,30 @@ def _tables(
         key = [] if versioned else [str(row[0]) for row in rows(link, _KEY, name)]
         with _let_go(link):
             count = int(value(link, f"SELECT COUNT(*) FROM {source}"))
-            found[name] = [count, str(value(link, _sample(source, columns, key, count)))]
+            found[name] = [count, _sample(link, source, columns, key, count)]
     return found
 
 
-def _sample(source: str, columns: t.Sequence[t.Sequence[str]], key: t.Sequence[str], count: int) -> str:
-    """The same rows on every server: by the primary key, else by content."""
+def _sample(link: t.Any, source: str, columns: t.Sequence[t.Sequence[str]], key: t.Sequence[str], count: int) -> str:
+    """The checksum of the same rows on every server: by the primary key, else by content."""
     row = _row(columns)
     if not key:
         share = "" if count <= ALL else f" WHERE {row} % {SHARE} = 0"
-        return f"SELECT COALESCE(SUM({row}), 0) FROM {source}{share}"
+        return str(value(link, f"SELECT COALESCE(SUM({row}), 0) FROM {source}{share}"))
+    # How many they are follows from what is in them, too, and from nothing that a restore does not bring back.
+    size = " + ".join(["1", *(f"IFNULL(OCTET_LENGTH({quoted(name)}), 0)" for name, _kind in columns)])
+    longest = int(value(link, f"SELECT COALESCE(MAX(one), 1) FROM {_ends(size, source, key, FEWEST)}"))
+    most = max(FEWEST, min(ENDS, SAMPLE // longest))
+    return str(value(link, f"SELECT COALESCE(SUM(one), 0) FROM {_ends(row, source, key, most)}"))
+
+
+def _ends(what: str, source: str, key: t.Sequence[str], most: int) -> str:
+    """Something, C(one), of so many rows at each end of a table."""
     ends = " UNION ALL ".join(
-        f"(SELECT {row} AS one FROM {source} ORDER BY {', '.join(f'{quoted(column)} {way}' for column in key)} LIMIT {ENDS})"
+        f"(SELECT {what} AS one FROM {source} ORDER BY {', '.join(f'{quoted(column)} {way}' for column in key)} LIMIT {most})"
         for way in ("ASC", "DESC")
     )
-    return f"SELECT COALESCE(SUM(one), 0) FROM ({ends}) AS ends"
+    return f"({ends}) AS ends"
 
 
 def _row(columns: t.Sequence[t.Sequence[str]]) -> str:

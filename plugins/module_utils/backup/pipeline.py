@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import signal
@@ -17,8 +18,12 @@ import typing as t
 from ..errors import SlipwayError
 
 CHUNK = 1 << 20  # bytes
+READ = (
+    1 << 18
+)  # bytes that are taken out of a pipe at once: a buffer much larger than what is there costs more than the copy
 SAID = 2000  # characters of what a program said that an error quotes
 GRACE = 10.0  # seconds from SIGTERM to SIGKILL
+F_SETPIPE_SZ = 1031  # fcntl has its name since Python 3.10
 
 Chunks = t.Iterable[bytes]
 if t.TYPE_CHECKING:
@@ -109,11 +114,20 @@ def started(program: Program, stdin: int | t.IO[bytes], stdout: int | t.IO[bytes
         )
     except OSError as error:
         raise not_started(program.argv[0], error) from None
+    for stream in (process.stdin, process.stdout):
+        _widen(stream)
     if program.inside is not None and process.stdin is not None:
         with contextlib.suppress(BrokenPipeError):  # why it ended, its exit status tells
             process.stdin.write(program.inside.told)
             process.stdin.flush()
     return process
+
+
+def _widen(pipe: t.IO[bytes] | None) -> None:
+    """Make room for a chunk in a pipe (fcntl(2), F_SETPIPE_SZ): with 64 KiB the programs mostly wait for each other."""
+    if pipe is not None:
+        with contextlib.suppress(OSError):  # a user may only have so many
+            fcntl.fcntl(pipe.fileno(), F_SETPIPE_SZ, CHUNK)
 
 
 def removed(program: Program) -> None:
@@ -152,10 +166,10 @@ class _Chain:
         if inside is not None and inside.seal:
             yield from self._unsealed(inside.seal, begun, stream)
             return
-        chunk = begun or stream.read1(CHUNK)  # what there is, not more
+        chunk = begun or stream.read1(READ)  # what there is, not more
         while chunk:
             yield chunk
-            chunk = stream.read1(CHUNK)
+            chunk = stream.read1(READ)
 
     def ended(self, written: bytes) -> bool:
         """Whether the last one has written all that it will by what it has written."""
@@ -169,7 +183,7 @@ class _Chain:
             ready = max(0, len(held) - len(seal) + 1)
             if ready:
                 yield held[:ready]
-            chunk = stream.read1(CHUNK)
+            chunk = stream.read1(READ)
             if not chunk:
                 self.finish()
                 program = self.programs[-1]

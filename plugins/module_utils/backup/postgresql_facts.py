@@ -19,7 +19,8 @@ from .pipeline import Chunks
 from .progress import SILENT, Progress
 
 SCHEMA = ("--schema-only", "--no-tablespaces", "--encoding=UTF8")
-ENDS = 500  # rows at each end of the primary key that a sample has
+ENDS, FEWEST = 500, 4  # rows at each end of the primary key that a sample has, at most and at least
+SAMPLE = 4 << 20  # bytes of them that are enough, as text: long values take seconds to be made into text
 ALL = 50_000  # rows up to which a table without a primary key is read whole
 FIRST = 1 << 20  # bytes of a large object that a sample has; the server gives out no more than 1 GiB at once
 SHARE = 64  # else one of so many rows, chosen by what is in it
@@ -133,22 +134,32 @@ def _tables(
     for _oid, name, key, collated, _rows in progress.tables(what, cursor.fetchall(), estimated):
         cursor.execute(f"SELECT count(*) FROM ONLY {name}")
         rows = int(cursor.fetchone()[0])
-        cursor.execute(_sample(name, key, collated, rows))
-        found[name] = [rows, str(cursor.fetchone()[0])]
+        found[name] = [rows, _sample(cursor, name, list(zip(key or (), collated or ())), rows)]
     return found
 
 
-def _sample(name: str, key: t.Sequence[str] | None, collated: t.Sequence[bool] | None, rows: int) -> str:
-    """The same rows on every server: by the primary key in an order that no locale has a part in, else by content."""
-    if not key or not collated:
+def _sample(cursor: t.Any, name: str, key: t.Sequence[tuple[str, bool]], rows: int) -> str:
+    """The checksum of the same rows on every server: by the primary key, else by content.
+
+    :param key: its columns, and whether a locale has a part in their order.
+    """
+    if not key:
         share = "" if rows <= ALL else f" WHERE {_ROW} % {SHARE} = 0"
-        return f"SELECT coalesce(sum({_ROW}), 0) FROM ONLY {name} t{share}"
-    columns = [f'{column} COLLATE "C"' if has else column for column, has in zip(key, collated)]
+        return _one(cursor, f"SELECT coalesce(sum({_ROW}), 0) FROM ONLY {name} t{share}")
+    # How many they are follows from what is in them, too, and from nothing that a restore does not bring back.
+    longest = int(_one(cursor, f"SELECT coalesce(max(octet_length(t::text)), 1) FROM {_ends(name, key, FEWEST)}"))
+    most = max(FEWEST, min(ENDS, SAMPLE // longest))
+    return _one(cursor, f"SELECT coalesce(sum({_ROW}), 0) FROM {_ends(name, key, most)}")
+
+
+def _ends(name: str, key: t.Sequence[tuple[str, bool]], most: int) -> str:
+    """So many rows at each end of a table, C(t), in an order that no locale has a part in."""
+    columns = [f'{column} COLLATE "C"' if collated else column for column, collated in key]
     ends = " UNION ALL ".join(
-        f"(SELECT t FROM ONLY {name} t ORDER BY {', '.join(f'{column} {way}' for column in columns)} LIMIT {ENDS})"
+        f"(SELECT t FROM ONLY {name} t ORDER BY {', '.join(f'{column} {way}' for column in columns)} LIMIT {most})"
         for way in ("ASC", "DESC")
     )
-    return f"SELECT coalesce(sum({_ROW}), 0) FROM ({ends}) AS ends(t)"
+    return f"({ends}) AS ends(t)"
 
 
 def sequences(cursor: t.Any) -> dict[str, int]:

@@ -15,7 +15,9 @@ import threading
 import typing as t
 
 from ..system import System
-from .pipeline import Chunks
+
+if t.TYPE_CHECKING:
+    from .pipeline import Chunks
 
 DIRECTORY = "/run/slipway"  # gone with a reboot, as whoever wrote it is (file-hierarchy(7))
 EVERY = 1.0  # seconds between two writes

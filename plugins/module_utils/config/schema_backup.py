@@ -259,7 +259,7 @@ BACKUP = Option(
     ),
 )
 
-_ROLES = ("database_backups",)
+ROLES = ("database_backups",)
 
 # What the playbook restore is told about a physical backup or a snapshot.
 RESTORE_INTO_DIRECTORY = (
@@ -269,7 +269,7 @@ RESTORE_INTO_DIRECTORY = (
         "The directory into which the playbook C(restore) restores a physical backup or a snapshot, as a cluster of its own.",
         pattern=_ABSOLUTE,
         identity=False,
-        roles=_ROLES,
+        roles=ROLES,
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look",
     ),
     Option(
@@ -279,7 +279,7 @@ RESTORE_INTO_DIRECTORY = (
         " that C(slipway_backup) names, and else as late as can be. With MySQL and MariaDB the moment to bring the restored"
         " dump on to, by binary logs; by default that just before such a release, and else that of the dump.",
         identity=False,
-        roles=_ROLES,
+        roles=ROLES,
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look"
         " -e \"slipway_restore_time='2026-11-24 03:15:00+00:00'\"",
     ),
@@ -288,7 +288,7 @@ RESTORE_INTO_DIRECTORY = (
         "string",
         "The restore point to bring it back to instead; of a snapshot its id.",
         identity=False,
-        roles=_ROLES,
+        roles=ROLES,
         example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_dir=/srv/look"
         " -e slipway_restore_point=slipway_1.4.2-20261124T031500Z-3fa9",
     ),

@@ -59,7 +59,7 @@ WantedBy=timers.target
 def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
     """What the module returns, C(failed) included.
 
-    :param params: by C(arguments.BACKUP_SCHEDULE), with every default filled in.
+    :param params: by C(schedule_arguments.BACKUP_SCHEDULE), with every default filled in.
     """
     try:
         return run(params, System(), check, UNITS)

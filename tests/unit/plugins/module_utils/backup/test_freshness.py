@@ -14,7 +14,8 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.backup import freshness
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import backup_schedule, scheduled
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import BACKUP_SCHEDULE, DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import DATABASE_BACKUP
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.schedule_arguments import BACKUP_SCHEDULE
 from ansible_collections.slipway.deploy.plugins.module_utils.system import Completed, System
 
 NAMES = {"platform": "shop", "environment": "test"}

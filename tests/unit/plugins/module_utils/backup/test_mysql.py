@@ -294,10 +294,3 @@ def test_counters_lie_between_before_and_after():
 def test_a_definition_is_the_same_in_a_database_of_another_name():
     assert mysql_facts._digest("DEFAULT nextval(`a`.`s`)", "a") == mysql_facts._digest("DEFAULT nextval(`b`.`s`)", "b")
     assert mysql_facts._digest("DEFAULT nextval(`a`.`s`)", "b") != mysql_facts._digest("DEFAULT nextval(`b`.`s`)", "b")
-
-
-def test_a_table_without_a_key_is_sampled_by_content_where_it_is_large():
-    columns = [("a", "int"), ("b", "varchar")]
-    assert " % 64 = 0" not in mysql_facts._sample("`t`", columns, [], mysql_facts.ALL)
-    assert " % 64 = 0" in mysql_facts._sample("`t`", columns, [], mysql_facts.ALL + 1)
-    assert mysql_facts._sample("`t`", columns, ["a"], 10**9).count(f"LIMIT {mysql_facts.ENDS}") == 2

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import subprocess
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.backup.pipeline import Program, flow
+from ansible_collections.slipway.deploy.plugins.module_utils.backup.pipeline import CHUNK, Program, chained, flow
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 
+F_GETPIPE_SZ = 1032  # fcntl has its name since Python 3.10
 CAT = Program(("cat",))
 BIG = [bytes([number]) * 100_000 for number in range(50)]
 
@@ -91,3 +94,13 @@ def test_much_is_never_held_in_memory_at_once():
         assert len(chunk) <= 1 << 20
         digest.update(chunk)
     assert digest.hexdigest() == hashlib.sha256(bytes(64 << 20)).hexdigest()
+
+
+def test_a_pipe_holds_a_chunk_else_the_programs_mostly_wait_for_each_other():
+    with open("/proc/sys/fs/pipe-max-size") as stream:
+        most = int(stream.read())
+    with chained([shell("cat")], subprocess.PIPE) as chain:
+        sizes = [
+            fcntl.fcntl(pipe.fileno(), F_GETPIPE_SZ) for pipe in (chain.processes[0].stdin, chain.processes[0].stdout)
+        ]
+    assert sizes == [min(CHUNK, most)] * 2

@@ -220,6 +220,14 @@ def test_what_leads_to_replicas_is_nobodys_to_read():
     assert "planted" not in str(twice)
 
 
+def test_what_leads_past_a_pooler_is_nobodys_to_read_either():
+    direct = "postgresql://shop:planted79@db1:5432/shop"
+    found = config(site(database={**DATABASE, "direct_url": direct}))
+    assert found["database"]["direct_url"] == "postgresql://shop:********@db1:5432/shop"
+    leaky = site(database={**DATABASE, "direct_url": direct}, services__backend__env={"ADMIN": direct})
+    assert any("ADMIN" in text for text in problems(leaky)) and "planted" not in str([found, problems(leaky)])
+
+
 def test_replicas_that_nobody_waits_for_are_told_so():
     one = {**DATABASE, "replicas": REPLICAS[0]}
     warned = config(site(database=one))["warnings"]
