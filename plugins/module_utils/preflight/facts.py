@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import sys
 import typing as t
 from types import MappingProxyType
 
+from ..errors import SlipwayError
 from ..system import System
 
+ANSWER = 10.0  # seconds that a program may take to say its version
 LISTEN = "0A"  # TCP_LISTEN of the kernel's include/net/tcp_states.h, as /proc/net/tcp prints it
 NTP_PHASE_LIMIT = 16_000_000  # microseconds; the kernel's largest maxerror, reached when nothing disciplines the clock
 
@@ -35,23 +38,31 @@ def gather(
     directories: t.Mapping[str, str],
     ports: t.Iterable[int] = (),
     containers: t.Mapping[str, str] = MappingProxyType({}),
+    programs: t.Iterable[str] = (),
+    users: t.Iterable[str] = (),
     proc: str = "/proc",
 ) -> dict[str, t.Any]:
     """All facts of this machine.
 
     :param directories: name → path; for each the file system it is on, or would be on.
     :param ports: TCP ports that ought to be free; those that are not are reported with their process.
-    :param containers: name → id of running containers; the memory that their processes hold is under C(memory).
-    :returns: C(disk), C(memory), C(time), C(ports), C(python), C(uid), C(platform).
+    :param containers: name → id of running containers, or the unit of a process; the memory that their processes hold is under
+        C(memory).
+    :param programs: that ought to be there; their versions, empty for one that is not, are under C(programs).
+    :param users: that ought to be there; whether they are is under C(users).
+    :returns: beside these C(disk), C(time), C(ports), C(python), C(uid), C(platform), C(reboot).
     """
     return {
         "disk": {name: disk(path) for name, path in directories.items()},
         "memory": {**parse_meminfo(_read(f"{proc}/meminfo")), "containers": memory_of(containers, proc)},
         "time": {"wall": system.wall(), "synchronized": synchronized(clock_error())},
         "ports": ports_in_use(ports, proc),
+        "programs": {name: version_of(system, name) for name in programs},
+        "users": {name: user_exists(name) for name in users},
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "uid": os.geteuid(),
         "platform": _platform(),
+        "reboot": reboot_wanted(),
     }
 
 
@@ -93,7 +104,7 @@ def memory_of(containers: t.Mapping[str, str], proc: str = "/proc") -> dict[str,
     What another replica of the same program would need too; pages of files are shared, and given up under pressure.
     A process belongs to the container whose id its control group's path contains (cgroups(7), /proc/<pid>/cgroup).
 
-    :param containers: name → full id.
+    :param containers: name → full id, or unit.
     """
     used = dict.fromkeys(containers, 0)
     for pid in filter(_is_number, os.listdir(proc)) if containers else ():
@@ -212,6 +223,27 @@ def _owners(inodes: set[int], proc: str) -> dict[int, int]:
 # The machine --------------------------------------------------------------------------------------------------
 
 
+def version_of(system: System, program: str) -> str:
+    """The first number that a program says of itself when it is asked for its version; empty where it is missing."""
+    try:
+        done = system.run([program, "--version"], timeout=ANSWER)
+    except SlipwayError:
+        return ""
+    found = re.search(r"\d+(\.\d+)+", done.stdout)
+    return found.group() if done.rc == 0 and found else ""
+
+
+def user_exists(name: str) -> bool:
+    """Whether this machine knows the user."""
+    import pwd
+
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
 def parse_os_release(text: str) -> dict[str, str]:
     """C(ID) and C(VERSION_ID) out of /etc/os-release (os-release(5)); empty where they are missing."""
     found = {"ID": "", "VERSION_ID": ""}
@@ -220,6 +252,22 @@ def parse_os_release(text: str) -> dict[str, str]:
         if name in found:
             found[name] = value.strip().strip("\"'")
     return found
+
+
+def reboot_wanted(root: str = "/") -> list[str]:
+    """Why the machine wants to be rebooted; empty where it does not.
+
+    By the file that Debian's and Ubuntu's packages leave, or because the modules of the kernel that runs are gone.
+    """
+    reasons = []
+    if os.path.exists(f"{root}run/reboot-required"):
+        packages = sorted(set(_read(f"{root}run/reboot-required.pkgs").split()))
+        reasons.append(f"updated: {', '.join(packages)}" if packages else "an update asks for it")
+    modules = f"{root}lib/modules"
+    kernels = os.listdir(modules) if os.path.isdir(modules) else []
+    if kernels and os.uname().release not in kernels:
+        reasons.append(f"kernel {os.uname().release} runs, installed is {', '.join(sorted(kernels))}")
+    return reasons
 
 
 def _platform() -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import ssl
 import typing as t
 
 from ..errors import SlipwayError
@@ -22,9 +23,18 @@ Get = t.Callable[..., tuple[int, bytes]]
 Sums = dict[tuple[str, str], tuple[int, int]]  # by (service, side): requests and those answered with 5xx
 
 
-def http_get(address: str, port: int, path: str, headers: t.Mapping[str, str], *, timeout: float) -> tuple[int, bytes]:
-    """One GET without a proxy between, no redirect followed: status and the first bytes of the body."""
+def http_get(
+    address: str, port: int, path: str, headers: t.Mapping[str, str], *, timeout: float, tls: bool = False
+) -> tuple[int, bytes]:
+    """One GET without a proxy between, no redirect followed: status and the first bytes of the body.
+
+    :param tls: of this machine itself, whose certificates are good for other names than its address: they are not verified.
+    """
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection(address, port, timeout=timeout, context=context)
     try:
         connection.request("GET", path, headers={**headers, "Connection": "close"})
         response = connection.getresponse()

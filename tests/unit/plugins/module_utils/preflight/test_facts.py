@@ -10,6 +10,7 @@ import socket
 import sys
 
 import pytest
+from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.preflight.facts import (
     LISTEN,
     disk,
@@ -23,7 +24,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.preflight.facts imp
     ports_in_use,
     synchronized,
 )
-from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+from ansible_collections.slipway.deploy.plugins.module_utils.system import Completed, System
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -178,6 +179,25 @@ def test_a_container_holds_what_all_its_processes_hold_in_both_versions_of_contr
     (tmp_path / "self").mkdir()
     containers = {"backend-1": "a" * 64, "backend-2": "b" * 64, "ended": "c" * 64}
     assert memory_of(containers, str(tmp_path)) == {"backend-1": 1024 * 1024, "backend-2": 7 * 1024, "ended": 0}
+
+
+def test_a_process_holds_what_the_control_group_of_its_unit_holds(tmp_path):
+    unit = "slipway-shop.production.web.blue@1.service"
+    process(tmp_path, 11, f"0::/system.slice/system-slipway.slice/{unit}\n", 40)
+    process(tmp_path, 12, f"0::/system.slice/system-slipway.slice/{unit.replace('@1', '@11')}\n", 7)
+    assert memory_of({unit: unit}, str(tmp_path)) == {unit: 40 * 1024}
+
+
+def test_programs_tell_their_versions_and_a_missing_one_tells_nothing():
+    class Machine(System):
+        def run(self, argv, **_options):
+            if argv[0] == "git":
+                return Completed(0, "git version 2.39.5 (Debian)\n", "")
+            raise SlipwayError("no such program", obj=argv[0], cause="command_missing")
+
+    found = gather(Machine(), directories={}, programs=["git", "none"], users=["root", "nobody-here"])
+    assert found["programs"] == {"git": "2.39.5", "none": ""}
+    assert found["users"] == {"root": True, "nobody-here": False}
 
 
 def test_without_containers_no_process_is_looked_at():
