@@ -13,6 +13,7 @@ author: "Slipway maintainers (@slipway)"
 extends_documentation_fragment:
   - slipway.deploy.platform
   - slipway.deploy.stage
+  - slipway.deploy.tls
 description:
   - Moves the traffic of a platform between its sides V(blue) and V(green) on the proxy of this machine, by weights.
     Each side gets its share of the requests of every service, however many servers it has.
@@ -47,7 +48,7 @@ options:
   provider:
     description: The proxy that moves the traffic.
     type: str
-    choices: [haproxy, nginx, caddy]
+    choices: [haproxy, nginx, caddy, traefik]
     default: haproxy
   state:
     description:
@@ -59,8 +60,10 @@ options:
       - V(closed) lets no request reach the platform, as O(closed) says, and V(opened) lets them again. Both need O(platform) and
         O(environment) alone; routes, servers and weights stay as they are. A platform that is closed stays so over a reload,
         a restart, a reboot, and over V(configured) and V(switched).
+      - V(renewed) puts in certificates that are new, and changes nothing else. It needs O(platform) and O(environment), and
+        O(tls) for certificates that are made of secrets.
     type: str
-    choices: [observed, configured, switched, closed, opened]
+    choices: [observed, configured, switched, closed, opened, renewed]
     default: switched
   proxy:
     description:
@@ -73,7 +76,8 @@ options:
     type: int
     default: 80
   bind:
-    description: The address that the proxy listens on; V(*) means all of IPv4.
+    description:
+      - The addresses that the proxy listens on, with commas between them; V(*) means all of IPv4, V(::) all of IPv4 and IPv6.
     type: str
     default: "*"
   routes:
@@ -95,6 +99,12 @@ options:
       host:
         description: Only requests for this host.
         type: str
+  secrets:
+    description:
+      - Values of the secrets that O(tls) names. By default those of C(slipway_secrets) that it names, and no others. A
+        secret that is not given leaves what the balancer has.
+    type: str
+    default: ""
   services:
     description:
       - The services with traffic, by name. Each has C(health) and C(sides).
@@ -118,6 +128,48 @@ options:
         description: The share of green.
         type: int
         default: 0
+  apart:
+    description:
+      - The shares of single machines, by name, where O(weights) holds for all others, as while a rolling release is under
+        way. What a machine gets in all stays as it is, however many servers it has on either side. With 0 for both it is out.
+      - A server's machine is what its name has between its side and its number, C(app1) of C(green_app1_1).
+      - Servers of the other machines that have traffic are left unchecked while a check differs from the one in force,
+        because the old version may not know it.
+      - A machine whose shares are all V(0) gets no traffic, and stays where it is otherwise.
+    type: dict
+    default: {}
+  before:
+    description:
+      - With O(state=switched), what a proxy serves first that does not know the platform yet - C(routes), C(services) and
+        C(weights), as the options of these names. So servers that were made by hand go on serving when the proxy takes over from
+        another one.
+      - It is of no meaning where the proxy knows the platform.
+    type: dict
+    default: {}
+  anew:
+    description: Whether servers that are to get traffic must be seen healthy from now on, whatever was known of them before.
+    type: bool
+    default: false
+  batch:
+    description: With O(release), what the journal notes of the batch that has moved; C(number), C(of) and C(machines).
+    type: dict
+    default: {}
+  opens:
+    description:
+      - With O(state=switched), open a platform that was closed for this, once its traffic has moved and before it is watched.
+        Every server that is to get requests must be seen healthy anew before that.
+    type: bool
+    default: false
+  spares:
+    description:
+      - Go on without servers that are not healthy within O(gate), as long as each service has one that is, or that keeps its
+        traffic. For the way back, where a machine that has died must not keep the others out.
+    type: bool
+    default: false
+  interrupted:
+    description:
+      - With O(release), for how many seconds the platform was interrupted, where the caller has measured it; for the journal.
+    type: float
   gate:
     description: Seconds in which the proxy must see every server healthy that had no traffic and is to get some.
     type: float
@@ -182,14 +234,14 @@ options:
       hold:
         description:
           - Seconds, 120 at most, that each request waits for the platform to be opened before it is answered with 503. With
-            HAProxy only; with nginx and Caddy anything but V(0) is refused.
+            HAProxy only; with the others anything but V(0) is refused.
         type: float
         default: 0.0
   config_dir:
     description:
-      - Directory of Slipway's own files, C(/etc/haproxy/slipway.d), C(/etc/nginx/slipway.d) or C(/etc/caddy/slipway.d) by
-        default. What Caddy is started with must import the C(*.caddyfile) in it. HAProxy must
-        be started with C(-f) and this directory after its own file.
+      - Directory of Slipway's own files, C(/etc/haproxy/slipway.d), C(/etc/nginx/slipway.d), C(/etc/caddy/slipway.d) or
+        C(/etc/traefik/slipway.d) by default. What Caddy is started with must import the C(*.caddyfile) in it. HAProxy must
+        be started with C(-f) and this directory after its own file. Traefik's file provider must watch it.
     type: path
   main_config:
     description:
@@ -199,7 +251,7 @@ options:
   socket:
     description:
       - The stats socket that Slipway configures in HAProxy, or the admin socket of Caddy. C(/run/haproxy/slipway.sock) or
-        C(/run/caddy/admin.sock) by default.
+        C(/run/caddy/admin.sock) by default. With Traefik the address of its API, C(127.0.0.1:8099) by default.
     type: path
   include_file:
     description: The file that includes nginx's O(config_dir). C(/etc/nginx/conf.d/slipway.conf) by default.
@@ -209,7 +261,8 @@ options:
     type: path
   log_dir:
     description:
-      - Where nginx's or Caddy's access log of the platform is written, C(/var/log/nginx) or C(/var/log/caddy) by default.
+      - Where nginx's or Caddy's access log of the platform is written, C(/var/log/nginx) or C(/var/log/caddy) by default;
+        with Traefik where its own C(access.log) is, C(/var/log/traefik).
     type: path
   check_command:
     description:
@@ -253,6 +306,20 @@ EXAMPLES = r"""
     drain:
       deadline: 10
 
+- name: One machine of three has the new version
+  slipway.deploy.traffic_switch:
+    platform: shop
+    environment: production
+    routes: "{{ routes }}"
+    services: "{{ services }}"
+    weights:
+      blue: 100
+      green: 0
+    apart:
+      app1:
+        blue: 0
+        green: 100
+
 - name: Closed, with requests that wait up to ten seconds
   slipway.deploy.traffic_switch:
     platform: shop
@@ -268,6 +335,16 @@ EXAMPLES = r"""
     platform: shop
     environment: production
     state: opened
+
+- name: New certificates alone
+  slipway.deploy.traffic_switch:
+    platform: shop
+    environment: production
+    state: renewed
+    tls:
+      certificates:
+        - chain: SHOP_CHAIN
+          key: SHOP_KEY
 
 - name: What is live
   slipway.deploy.traffic_switch:
@@ -413,12 +490,12 @@ closed:
       sample: [/health]
 closed_seconds:
   description: For how long it had been closed; nothing when it was open.
-  returned: O(state=opened)
+  returned: O(state=opened), and O(state=switched) with O(opens=true)
   type: float
   sample: 42.1
 said:
   description: What was done, for people.
-  returned: O(state=closed) and O(state=opened)
+  returned: O(state=closed), O(state=opened), O(state=renewed), and O(state=switched) with O(opens=true)
   type: str
   sample: opened after 42.1 s
 running:
@@ -443,6 +520,12 @@ notices:
   type: list
   elements: str
   sample: []
+certificates:
+  description: The certificates that the proxy has for the platform.
+  returned: O(state=observed)
+  type: list
+  elements: dict
+  sample: [{"name": "SHOP-CHAIN-0a1b2c", "hosts": ["shop.example.com"], "until": 1803340800.0, "seconds_left": 7776000}]
 servers:
   description: The servers as the proxy has them.
   returned: O(state=observed)

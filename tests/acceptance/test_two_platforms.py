@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import concurrent.futures
 
+import pytest
+
 from . import check
 from .conftest import MakeFleet
 from .fleet import Fleet
@@ -15,6 +17,7 @@ from .settings import services
 LISTEN = {("shop", "production"): 80, ("shop", "staging"): 81, ("store", "production"): 82, ("store", "staging"): 83}
 
 
+@pytest.mark.sample(6, among="journeys")
 def test_two_platforms_in_two_environments_are_released_together(make_fleet: MakeFleet) -> None:
     """Guarantees 2 and 5: each has its own lock, ports, containers and part of the proxy; none waits for another or touches it."""
     fleets = {names: one_of_four(make_fleet, *names) for names in LISTEN}

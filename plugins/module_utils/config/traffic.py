@@ -11,6 +11,7 @@ from .findings import Findings
 from .reader import Reader
 from .schema import PROXY_GROUP, option
 from .suggest import closest
+from .tls import complete_listening
 
 _PATH = "slipway_traffic"
 
@@ -21,10 +22,15 @@ def complete_traffic(
     proxies: t.Sequence[str],
     reader: Reader,
     findings: Findings,
+    *,
+    platform: str,
+    secrets: t.Collection[str],
 ) -> dict[str, t.Any] | None:
-    """The traffic section with its routes checked; None when nothing is to be shifted.
+    """The traffic section, completed and its routes checked; None when nothing is to be shifted.
 
     :param traffic: the section as read, None when the user wrote none.
+    :param platform: its name, and its environment's.
+    :param secrets: names of all secrets that are written.
     """
     receiving = [name for name, service in services.items() if service["traffic"]]
     if traffic is None and proxies and receiving:
@@ -32,6 +38,7 @@ def complete_traffic(
     if traffic is None:
         _note_nothing_shifts(receiving, proxies, findings)
         return None
+    complete_listening(traffic, platform, proxies, secrets, findings)
     if not proxies and receiving:
         findings.problem(
             f"group {PROXY_GROUP}",

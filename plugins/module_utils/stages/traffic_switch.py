@@ -15,9 +15,12 @@ from ..traffic.factory import provider
 from ..traffic.options import build_traffic
 from ..traffic.structure import masked
 from ..traffic.switch import Drain, Watch, configure, switch
+from ..traffic.tls import build_tls
+from .one_side import read_secrets
 
 if t.TYPE_CHECKING:
     from ..state.machine import Step
+    from ..traffic.model import Provider
 
 SETTINGS = (
     "root",
@@ -45,7 +48,9 @@ def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
         with stage(params, system, check) as step:
             result = act(params, system, check)
             if step is not None:
-                note(step, params["state"], result)
+                note(step, params, result)
+                if not params["proxy"]:
+                    step.wait_for_others()  # who may watch for minutes
             return result
     except SlipwayError as error:
         return {"failed": True, **error.result()}
@@ -65,12 +70,16 @@ def stage(params: Params, system: System, check: bool) -> t.Iterator[Step | None
         yield step
 
 
-def note(step: Step, state: str, result: t.Mapping[str, t.Any]) -> None:
-    """What the journal keeps of a platform's having been closed or opened."""
-    if state == "closed" and result["changed"]:
+def note(step: Step, params: Params, result: t.Mapping[str, t.Any]) -> None:
+    """What the journal keeps of a platform's having been closed or opened, and of the batches of a rolling release."""
+    if params["state"] == "closed" and result["changed"]:
         step.note("closed", **{key: result["closed"][key] for key in ("since", "retry_after", "hold")})
-    elif state == "opened" and result["changed"]:
+    elif result.get("closed_seconds") is not None:
         step.note("opened", closed_seconds=result["closed_seconds"])
+    if params["interrupted"] is not None:
+        step.note("interrupted", seconds=round(params["interrupted"], 1))
+    if params["batch"]:
+        step.note("batch", **params["batch"])
 
 
 def act(params: Params, system: System, check: bool) -> dict[str, t.Any]:
@@ -83,16 +92,12 @@ def act(params: Params, system: System, check: bool) -> dict[str, t.Any]:
         platform=params["platform"],
         environment=params["environment"],
         settings={name: params[name] for name in SETTINGS},
+        secrets=None if keeps_certificates(params) else read_secrets(params["secrets"]),
     )
     if params["state"] == "observed":
         return {"changed": False, **proxy.observe()}
-    if params["state"] in ("closed", "opened"):
-        from ..traffic.maintenance import close, reopen
-
-        if params["state"] == "opened":
-            return with_diff(reopen(proxy, system, check=check), params)
-        drain = params["drain"] and Drain(**params["drain"])
-        return with_diff(close(proxy, system, params["closed"], drain=drain, check=check), params)
+    if params["state"] in ("closed", "opened", "renewed"):
+        return with_diff(at_the_door(proxy, params, system, check), params)
     traffic = build_traffic(params)
     if not traffic.services:
         return {"changed": False, "actions": ["no service with traffic"], "weights": {}, "live_side": None}
@@ -101,10 +106,59 @@ def act(params: Params, system: System, check: bool) -> dict[str, t.Any]:
     elif traffic.weights is None:
         raise SlipwayError("missing", obj="weights", remedy="Say which side is to serve.", cause="invalid")
     else:
+        took_over = take_over(proxy, params, check) if params["before"] else []
         watch = params["watch"] and Watch(revert=params["revert_on_watch"], **params["watch"])
         drain = params["drain"] and Drain(**params["drain"])
-        result = switch(proxy, system, traffic, gate=params["gate"], watch=watch, drain=drain, check=check)
+        result = switch(
+            proxy,
+            system,
+            traffic,
+            gate=params["gate"],
+            watch=watch,
+            drain=drain,
+            check=check,
+            opens=opener(proxy, system) if params["opens"] else None,
+            spares=params["spares"],
+            anew=params["anew"],
+        )
+        result["actions"] = [*took_over, *result["actions"]]
     return with_diff(result, params)
+
+
+def take_over(proxy: Provider, params: Params, check: bool) -> list[str]:
+    """Have a proxy that does not know the platform serve what serves already: the servers that were made by hand.
+
+    Else its first structure would be one in which no server has traffic, until the gate has passed.
+    """
+    if proxy.in_force() is not None:
+        return []
+    first = build_traffic({**params, **params["before"], "apart": {}})
+    return [f"take over as it is: {words}" for words in configure(proxy, first, check=check)["actions"]]
+
+
+def at_the_door(proxy: Provider, params: Params, system: System, check: bool) -> dict[str, t.Any]:
+    """What leaves routes, servers and weights as they are."""
+    from ..traffic.maintenance import close, renew, reopen
+
+    if params["state"] == "renewed":
+        return renew(proxy, build_tls(params["tls"]), check=check)
+    if params["state"] == "opened":
+        return reopen(proxy, system, check=check)
+    drain = params["drain"] and Drain(**params["drain"])
+    return close(proxy, system, params["closed"], drain=drain, check=check)
+
+
+def keeps_certificates(params: Params) -> bool:
+    """Whether what the balancer has must do: taking a release back, closing, or draining a machine must not fail for one."""
+    stage = (params["release"] or {}).get("stage")
+    return params["state"] in ("observed", "closed", "opened") or stage in ("revert_traffic", "drain", "unroute")
+
+
+def opener(proxy: t.Any, system: System) -> t.Callable[[], dict[str, t.Any]]:
+    """Opens the platform at this proxy."""
+    from ..traffic.maintenance import reopen
+
+    return lambda: reopen(proxy, system, check=False)
 
 
 def with_diff(result: dict[str, t.Any], params: Params) -> dict[str, t.Any]:

@@ -14,15 +14,19 @@ import contextlib
 import glob
 import http.client
 import os
+import shutil
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
 from . import structure
+from .certificates import Certificates, Pair
 from .closure import cannot_hold, told
+from .listening import asked_at, canonical, overlaps
 from .model import Key, Line, Look, Plan, Provider, Traffic, Weights, side_of
 from .probing import Get, SideLog, gate, http_get
-from .processes import Processes, listen_taken, overlaps
+from .processes import Processes, listen_taken
+from .tls import Tls
 from .weights import kept_weights, live_side, shares, wanted_weights
 
 LOCK_SECONDS = 60.0
@@ -53,6 +57,7 @@ class ByFile(Provider):
         root: str,
         file: str,
         log: SideLog,
+        certificates: Certificates,
         processes: Processes | None = None,
         get: Get | None = None,
     ) -> None:
@@ -62,6 +67,8 @@ class ByFile(Provider):
         self._root = root
         self._file = file
         self._log = log
+        self._certificates = certificates
+        self._pairs: list[Pair] = []  # those that are wanted
         self._processes = processes or Processes()
         self._get = get or http_get
 
@@ -115,8 +122,24 @@ class ByFile(Provider):
                 for key, line in sorted(lines.items())
             ],
             "live_side": live_side(weights),
+            "certificates": self._certificates.seen(known.tls if (known := structure.specification(text)) else None),
             "closed": told(structure.specification(text), self._system.wall()),
         }
+
+    def refused_certificates(self, tls: Tls, hosts: t.Sequence[str]) -> list[str]:
+        """See C(Provider.refused_certificates)."""
+        return self._certificates.refused(tls, hosts)
+
+    def refused_listen(self, bind: str, listen: int | None, tls: Tls | None) -> list[str]:
+        """See C(Provider.refused_listen)."""
+        if listen is None or self._text():
+            return []
+        wanted = Traffic(self._platform, self._environment, canonical(bind), listen, (), (), None, tls=tls)
+        try:
+            self._refuse_taken_listen(wanted)
+        except SlipwayError as error:
+            return [error.message]
+        return []
 
     def in_force(self) -> Traffic | None:
         """See C(Provider.in_force): what the file says, which a reload loads with whatever is done next."""
@@ -148,7 +171,7 @@ class ByFile(Provider):
     def configure(self, plan: Plan) -> None:
         """Nothing: the gate asks the servers itself, and one reload in C(shift) brings structure and weights together."""
 
-    def gate(self, plan: Plan, seconds: float) -> None:
+    def gate(self, plan: Plan, seconds: float, *, anew: bool = False) -> None:
         """See C(Provider.gate)."""
         gate(self._system, self._get, plan, seconds)
 
@@ -156,13 +179,55 @@ class ByFile(Provider):
         """See C(Provider.shift)."""
         if not plan.reshapes:
             return None
-        return self._put(plan.text_after)
+        with self._certificates.replaced([pair for pair in self._pairs if pair.differs]):
+            spent = self._put(plan.text_after)
+        self._certificates.prune(plan.traffic.tls, plan.in_force.tls if plan.in_force else None)
+        return spent
 
     def look(self, plan: Plan) -> Look:
         """See C(Provider.look)."""
         return Look(counters=self._log.counters(plan), sessions=self.retired(), down={}, weights={})
 
+    def belongings(self) -> list[str]:
+        """See C(Provider.belongings)."""
+        return [path for path in (self._file, self._certificates.directory) if os.path.lexists(path)]
+
+    def keeps(self) -> list[str]:
+        """See C(Provider.keeps)."""
+        return [self._log.path] if os.path.exists(self._log.path) else []
+
+    def remove(self) -> None:
+        """See C(Provider.remove)."""
+        text = self._text()
+        try:
+            self._require_running()
+        except SlipwayError:
+            self._system.unlink(self._file)
+        else:
+            if text:
+                self._take_away(text)
+        shutil.rmtree(self._certificates.directory, ignore_errors=True)
+
     # Steps --------------------------------------------------------------------------------------------------
+
+    def _take_away(self, text: str) -> None:
+        """The file goes, and the proxy proves that it runs without this text. Here of one that watches its files."""
+        self._system.unlink(self._file)
+        self._await_without(text)
+
+    def _await_without(self, text: str) -> None:
+        deadline = self._system.monotonic() + RELOAD_SECONDS
+        while self._is_loaded(text):
+            if self._system.monotonic() >= deadline:
+                raise SlipwayError(
+                    f"{self.name} did not let go of the platform",
+                    obj=self._file,
+                    actual="it answers for it still",
+                    wanted=f"no answer within {RELOAD_SECONDS:g} s",
+                    remedy=f"Look at the log of {self.name}, then run it again.",
+                    cause="reload_failed",
+                )
+            self._system.sleep(POLL)
 
     def _problem(self, text: str, lines: t.Mapping[Key, Line]) -> SlipwayError | None:
         try:
@@ -179,6 +244,7 @@ class ByFile(Provider):
         )
 
     def _planned(self, wanted: Traffic, after: Weights, actions: list[str], *, gated: bool) -> Plan:
+        self._pairs = self._certificates.read(wanted.tls, wanted.hosts())
         text_before, text_after = self._text(), self._render(wanted, after)
         before = {key: line.weight for key, line in self._lines(text_before).items()}
         plan = Plan(
@@ -193,11 +259,13 @@ class ByFile(Provider):
             corrections=(),
             gated=tuple(one for one in wanted.servers() if gated and after[one.key] and not before.get(one.key)),
             actions=actions,
+            certificates=tuple(pair.told() for pair in self._pairs if pair.differs),
         )
         self._explain(plan)
         return plan
 
     def _explain(self, plan: Plan) -> None:
+        plan.actions.extend(plan.certificates)
         if plan.gated:
             names = (f"{server.service}/{server.name}" for server in plan.gated)
             plan.actions.append(f"wait until healthy: {', '.join(names)}")
@@ -238,14 +306,15 @@ class ByFile(Provider):
             other = structure.owner((self._system.read_file(path) or b"").decode(errors="replace"))
             if other is None or other[:2] == (traffic.platform, traffic.environment):
                 continue
-            if path == self._file or (other.listen == traffic.listen and overlaps(other.bind, traffic.bind)):
-                raise listen_taken(
-                    traffic.bind, traffic.listen, f"platform {other.platform} in {other.environment} ({path})"
-                )
-        for listener in self._processes.listeners(traffic.listen):
-            process = listener.process
-            if process is not None and process.command != self.command and overlaps(listener.address, traffic.bind):
-                raise listen_taken(traffic.bind, traffic.listen, f"{process.command} (process {process.pid})")
+            shared = other.ports() & traffic.ports()
+            if path == self._file or (shared and overlaps(other.bind, traffic.bind)):
+                who = f"platform {other.platform} in {other.environment} ({path})"
+                raise listen_taken(traffic.bind, min(shared, default=traffic.listen), who)
+        for port in sorted(traffic.ports()):
+            for listener in self._processes.listeners(port):
+                process = listener.process
+                if process is not None and process.command != self.command and overlaps(listener.address, traffic.bind):
+                    raise listen_taken(traffic.bind, port, f"{process.command} (process {process.pid})")
 
     def _with_live_addresses(self, traffic: Traffic, lines: t.Mapping[Key, Line], actions: list[str]) -> Traffic:
         live = {key: (line.address, line.port) for key, line in lines.items() if line.weight}
@@ -263,9 +332,10 @@ class ByFile(Provider):
         known = structure.owner(text)
         if known is None:
             return []
-        address = "127.0.0.1" if known.bind in ("*", "0.0.0.0") else known.bind.strip("[]")
+        address = asked_at(known.bind)
         host = status_host(self._platform, self._environment)
         with contextlib.suppress(OSError, http.client.HTTPException):
-            _status, body = self._get(address, known.listen, "/", {"Host": host}, timeout=2.0)
+            how = {"tls": True} if known.tls else {}
+            _status, body = self._get(address, known.listen, "/", {"Host": host}, timeout=2.0, **how)
             return body.decode(errors="replace").split()
         return []

@@ -23,9 +23,13 @@ from ..system import System
 from . import caddy_config as config
 from .by_file import COMMAND_SECONDS, POLL, RELOAD_SECONDS, ByFile
 from .caddy_api import CaddyApi
+from .caddy_removal import listens, without
+from .certificates import Certificates
+from .listening import canonical
 from .model import Key, Line, Look, Plan, Traffic, Weights
 from .probing import Get, SideLog
-from .processes import Process, Processes
+from .processes import Process, Processes, listen_taken
+from .tls import Tls
 
 TRIES = 5  # to put our part into a configuration that others change all the time
 
@@ -46,6 +50,7 @@ class Caddy(ByFile):
 
     name = "Caddy"
     command = "caddy"
+    by_side = True
     notices = (
         "Caddy moves all traffic at run time. What changes its configuration (another structure, a split, closing) closes"
         " idle keep-alive connections, and new ones that it has not taken yet: a client that does not retry notices."
@@ -60,6 +65,7 @@ class Caddy(ByFile):
         environment: str,
         settings: Settings,
         *,
+        secrets: t.Mapping[str, str] | None = None,
         processes: Processes | None = None,
         get: Get | None = None,
         api: CaddyApi | None = None,
@@ -72,6 +78,9 @@ class Caddy(ByFile):
             root=settings.root,
             file=os.path.join(settings.config_dir, f"{platform}-{environment}.caddyfile"),
             log=log,
+            certificates=Certificates(
+                system, os.path.join(settings.config_dir, "tls"), platform, environment, secrets, mode=0o640
+            ),
             processes=processes,
             get=get,
         )
@@ -83,6 +92,18 @@ class Caddy(ByFile):
     def retired(self) -> dict[str, int]:
         """See C(Provider.retired): asked for while the platform is closed, so what is under way began before."""
         return self._under_way(self._lines(self._text()))
+
+    def refused_listen(self, bind: str, listen: int | None, tls: Tls | None) -> list[str]:
+        """See C(Provider.refused_listen). What runs keeps sites that its files do not name any more, so none makes room."""
+        found = super().refused_listen(bind, listen, tls)
+        if found or not listen or self._text():
+            return found
+        with contextlib.suppress(SlipwayError):
+            if listens(self._api.config()[0], canonical(bind), listen):
+                error = listen_taken(bind, listen, "Caddy itself, for a site written by hand")
+                error.remedy = "Choose another port for Slipway, release, then move your clients there."
+                return [error.message]
+        return []
 
     def shift(self, plan: Plan) -> float | None:
         """See C(Provider.shift): by the file alone where the structure stays."""
@@ -96,13 +117,15 @@ class Caddy(ByFile):
         was_up = os.path.exists(flag)
         try:
             self._raise(flag, green)
-            spent = self._put(plan.text_after) if plan.reshapes else None
-            if not self._is_loaded(plan.text_after):
+            with self._certificates.replaced([pair for pair in self._pairs if pair.differs]):
+                spent = self._put(plan.text_after) if plan.reshapes else None
+            if not self._is_seen(plan.text_after):
                 raise self._not_seen(flag)
         except SlipwayError:
             self._raise(flag, was_up)
             raise
         self._forget_flags(plan)
+        self._certificates.prune(plan.traffic.tls, plan.in_force.tls if plan.in_force else None)
         return (self._system.monotonic() - started) * 1000 if spent is None else spent
 
     def look(self, plan: Plan) -> Look:
@@ -137,7 +160,8 @@ class Caddy(ByFile):
                 [*self._settings.check_command, "/dev/stdin"], timeout=COMMAND_SECONDS, stdin=config.STREAMS_TRIED
             )
             self._streams = tried.rc == 0
-        return config.platform_text(traffic, weights, self._log.path, self._settings.config_dir, streams=self._streams)
+        places = (self._log.path, self._settings.config_dir)
+        return config.platform_text(traffic, weights, *places, streams=self._streams, pairs=self._pairs)
 
     def _lines(self, text: str) -> dict[Key, Line]:
         return config.parse_servers(text, os.path.exists(self._flag(text)))
@@ -181,6 +205,15 @@ class Caddy(ByFile):
         return problem
 
     # Steps --------------------------------------------------------------------------------------------------
+
+    def _is_seen(self, text: str) -> bool:
+        """Whether Caddy answers by it. A connection that it had not taken yet when it changed is closed, which says nothing."""
+        deadline = self._system.monotonic() + RELOAD_SECONDS
+        said = self._says(text)
+        while not said and self._system.monotonic() < deadline:
+            self._system.sleep(POLL)
+            said = self._says(text)
+        return said == self._expected(text)
 
     def _not_seen(self, flag: str) -> SlipwayError:
         return SlipwayError(
@@ -232,7 +265,7 @@ class Caddy(ByFile):
             if seen is not None and seen != (there and there.server):
                 break
             seen = there and there.server
-            if self._api.replace_config(config.merged(running, ours, self._platform, self._environment), etag):
+            if self._api.replace_config(config.merged(running, ours, self._platform, self._environment, text), etag):
                 return self._prove(text)
         raise SlipwayError(
             "somebody else changes Caddy's configuration at the same time",
@@ -240,6 +273,17 @@ class Caddy(ByFile):
             remedy="Find out who, then run again. Nothing was moved.",
             cause="lost_update",
         )
+
+    def _take_away(self, text: str) -> None:
+        names = (self._platform, self._environment)
+        self._system.unlink(self._file)
+        for _try in range(TRIES):
+            running, etag = self._api.config()
+            if self._api.replace_config(without(running, *names), etag):
+                break
+        self._await_without(text)
+        for flag in glob.glob(os.path.join(self._settings.config_dir, config.flag_name(*names, "*"))):
+            self._system.unlink(flag)
 
     def _adapted(self, text: str) -> config.Ours:
         """Our part of what Caddy would have after a restart.

@@ -19,7 +19,9 @@ import os
 import re
 import typing as t
 
+from . import caddy_tls as tls
 from .by_file import status_host
+from .certificates import Pair
 from .closure import OPEN_PATH_ANSWER, in_json
 from .model import SIDES, Closure, Key, Line, Route, Server, Service, Traffic, Weights, side_of
 from .structure import heading
@@ -73,11 +75,14 @@ def one_side(traffic: Traffic, weights: Weights) -> str:
     return live.pop() if len(live) == 1 and len(served) == len(traffic.services) else ""
 
 
-def platform_text(traffic: Traffic, weights: Weights, log: str, directory: str, *, streams: bool) -> str:
+def platform_text(
+    traffic: Traffic, weights: Weights, log: str, directory: str, *, streams: bool, pairs: t.Sequence[Pair] = ()
+) -> str:
     """The file of one platform; the same whichever side is live, unless the traffic is split.
 
     :param directory: where C(flag_name) is looked for.
     :param streams: whether this Caddy knows how to keep WebSockets over a change.
+    :param pairs: the certificates, when clients connect by TLS.
     """
     live = one_side(traffic, weights)
     if live:
@@ -91,11 +96,13 @@ def platform_text(traffic: Traffic, weights: Weights, log: str, directory: str, 
     idle = [one for one in traffic.servers() if traffic.closure or not weights.get(one.key)]
     flag = os.path.join(directory, flag_name(traffic.platform, traffic.environment, _GENERATION))
     site = [
-        f"bind {'0.0.0.0' if traffic.bind == '*' else traffic.bind.strip('[]')}",
+        tls.bind(traffic),
+        *tls.directives(traffic, pairs),
         *_log(log),
         "route {",
         *_indented(
             [
+                *tls.hsts(traffic),
                 *_green(flag, live),
                 f"@slipway host {status_host(traffic.platform, traffic.environment)}",
                 "handle @slipway {",
@@ -113,10 +120,12 @@ def platform_text(traffic: Traffic, weights: Weights, log: str, directory: str, 
         heading(traffic),
         f"# slipway-generation: {_GENERATION}",
         *([_LIVE] if live else []),
+        *tls.notes(pairs),
         *servers,
-        f"http://:{traffic.listen} {{",
+        f"{tls.scheme(traffic)}://:{traffic.listen} {{",
         *_indented(site),
         "}",
+        *_plain(traffic, [*_green(flag, live), *body]),
     ]
     text = "\n".join(lines) + "\n"
     return text.replace(_GENERATION, hashlib.sha256(text.encode()).hexdigest()[:16])
@@ -174,39 +183,57 @@ def escaped(text: str) -> str:
 
 
 class Ours(t.NamedTuple):
-    """Our two parts of a configuration, and what they are called in it."""
+    """Our parts of a configuration, and what they are called in it; without TLS there is no server for plain HTTP."""
 
     server_name: str
     server: dict[str, t.Any]
     log_name: str
     log: dict[str, t.Any]
+    plain_name: str = ""
+    plain: t.Optional[dict[str, t.Any]] = None
+    files: tuple[dict[str, t.Any], ...] = ()
 
 
 def find_ours(config: t.Mapping[str, t.Any], platform: str, environment: str) -> Ours | None:
     """The server that answers for our status host and its log; None when there is none."""
-    host = f'"{status_host(platform, environment)}"'
-    for name, server in ((config.get("apps") or {}).get("http") or {}).get("servers", {}).items():
-        if host in json.dumps(server):
-            log_name = (server.get("logs") or {}).get("default_logger_name", "")
-            log = ((config.get("logging") or {}).get("logs") or {}).get(log_name, {})
-            return Ours(name, server, log_name, log)
-    return None
+    host = status_host(platform, environment)
+    servers = ((config.get("apps") or {}).get("http") or {}).get("servers", {})
+    texts = {name: json.dumps(server) for name, server in servers.items()}
+    name = next((name for name, text in texts.items() if f'"{host}"' in text), None)
+    if name is None:
+        return None
+    plain = next((name for name, text in texts.items() if f'"{_plain_host(host)}"' in text), "")
+    log_name = (servers[name].get("logs") or {}).get("default_logger_name", "")
+    log = ((config.get("logging") or {}).get("logs") or {}).get(log_name, {})
+    files = tuple(tls.files_of(config, f"{platform}-{environment}"))
+    return Ours(name, servers[name], log_name, log, plain, servers.get(plain), files)
 
 
 def is_alone(ours: Ours) -> bool:
-    """Whether no other site shares the server: the Caddyfile's adapter puts sites of one address together."""
-    routes = ours.server.get("routes") or []
-    return len(routes) == 1 and "match" not in routes[0]
+    """Whether no other site shares a server: the Caddyfile's adapter puts sites of one address together."""
+    routes = [server.get("routes") or [] for server in (ours.server, ours.plain) if server is not None]
+    return all(len(some) == 1 and "match" not in some[0] for some in routes)
 
 
-def merged(running: t.Mapping[str, t.Any], ours: Ours, platform: str, environment: str) -> dict[str, t.Any]:
-    """What runs, with our two parts in the place of those it has; everything else stays as it is."""
+def merged(
+    running: t.Mapping[str, t.Any], ours: Ours, platform: str, environment: str, text: str = ""
+) -> dict[str, t.Any]:
+    """What runs, with our parts in the place of those it has; everything else stays as it is.
+
+    :param text: the Caddyfile that our parts come from.
+    """
     there = find_ours(running, platform, environment)
     name = name_of(platform, environment)
     server_name, log_name = (there.server_name, there.log_name or name) if there else (name, name)
     config: dict[str, t.Any] = copy.deepcopy(dict(running))
     servers = config.setdefault("apps", {}).setdefault("http", {}).setdefault("servers", {})
-    servers[server_name] = {**ours.server, "logs": {**ours.server.get("logs", {}), "default_logger_name": log_name}}
+    server, files = tls.tagged(ours.server, ours.files, text)
+    servers[server_name] = {**server, "logs": {**server.get("logs", {}), "default_logger_name": log_name}}
+    if there and there.plain_name:
+        del servers[there.plain_name]
+    if ours.plain is not None:
+        servers[(there and there.plain_name) or f"{name}:plain"] = ours.plain
+    tls.put_files(config, f"{platform}-{environment}", files)
     logs = config.setdefault("logging", {}).setdefault("logs", {})
     source = f"http.log.access.{log_name}"
     logs[log_name] = {**ours.log, "include": [source]}
@@ -235,6 +262,30 @@ def _log(path: str) -> list[str]:
         "\t}",
         "}",
     ]
+
+
+def _plain(traffic: Traffic, body: list[str]) -> list[str]:
+    """A site for plain HTTP, which leads to HTTPS, but for checks from outside, which follow nowhere."""
+    if traffic.tls is None or not traffic.tls.redirect_from:
+        return []
+    paths = "|".join(_pattern(path) for path in traffic.check_paths())
+    inside = [
+        f"@slipway host {_plain_host(status_host(traffic.platform, traffic.environment))}",
+        "handle @slipway {",
+        f'\trespond "{_GENERATION}" 200',
+        "}",
+        f"@checks path_regexp `^({paths})$`",
+        "handle @checks {",
+        *_indented(body),
+        "}",
+        tls.redirect(traffic),
+    ]
+    site = [tls.bind(traffic), "route {", *_indented(inside), "}"]
+    return [f"http://:{traffic.tls.redirect_from} {{", *_indented(site), "}"]
+
+
+def _plain_host(host: str) -> str:
+    return f"plain.{host}"
 
 
 def _idle(servers: t.Sequence[Server], streams: bool) -> list[str]:

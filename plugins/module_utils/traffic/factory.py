@@ -11,13 +11,21 @@ from ..errors import SlipwayError
 from ..system import System
 from .model import Provider
 
-PROVIDERS = ("haproxy", "nginx", "caddy")
+PROVIDERS = ("haproxy", "nginx", "caddy", "traefik")
 
 
 def provider(
-    name: str, system: System, *, platform: str, environment: str, settings: t.Mapping[str, t.Any] | None = None
+    name: str,
+    system: System,
+    *,
+    platform: str,
+    environment: str,
+    settings: t.Mapping[str, t.Any] | None = None,
+    secrets: t.Mapping[str, str] | None = None,
 ) -> Provider:
     """The provider of this name.
+
+    :param secrets: of which certificates are made; None where those that are kept are to stay (C(Certificates)).
 
     :param settings: what differs from Debian's places: fields of C(Settings). None means default, and what the other
         provider alone has is passed over.
@@ -28,17 +36,22 @@ def provider(
         from .haproxy import Haproxy
         from .haproxy_files import Settings
 
-        return Haproxy(system, platform, environment, _settings(Settings(), given))
+        return Haproxy(system, platform, environment, _settings(Settings(), given), secrets=secrets)
     if name == "nginx":
         from .nginx import Nginx
         from .nginx import Settings as NginxSettings
 
-        return Nginx(system, platform, environment, _settings(NginxSettings(), given))
+        return Nginx(system, platform, environment, _settings(NginxSettings(), given), secrets=secrets)
     if name == "caddy":
         from .caddy import Caddy
         from .caddy import Settings as CaddySettings
 
-        return Caddy(system, platform, environment, _settings(CaddySettings(), given))
+        return Caddy(system, platform, environment, _settings(CaddySettings(), given), secrets=secrets)
+    if name == "traefik":
+        from .traefik import Settings as TraefikSettings
+        from .traefik import Traefik
+
+        return Traefik(system, platform, environment, _settings(TraefikSettings(), given), secrets=secrets)
     raise SlipwayError(
         "unknown provider of traffic",
         obj="provider",

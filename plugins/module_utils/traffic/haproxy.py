@@ -17,12 +17,16 @@ from ..errors import SlipwayError
 from ..system import System
 from . import haproxy_config as config
 from . import structure
+from .certificates import Certificates
 from .closure import told
+from .haproxy_certificates import RunningCertificates
 from .haproxy_files import Files, Settings
 from .haproxy_problems import Problems, gate_error
-from .haproxy_socket import HaproxySocket, Row, ServerState
+from .haproxy_socket import HaproxySocket, Row, ServerState, seen_server
+from .listening import canonical
 from .model import Counters, Key, Look, Plan, Provider, Server, Traffic, Weights, side_of
 from .processes import Processes
+from .tls import Tls
 from .weights import kept_weights, live_side, shares, wanted_weights
 
 LOCK_SECONDS = 60.0
@@ -67,6 +71,7 @@ class Haproxy(Provider):
         environment: str,
         settings: Settings,
         *,
+        secrets: t.Mapping[str, str] | None = None,
         socket: HaproxySocket | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -79,6 +84,8 @@ class Haproxy(Provider):
         self._prefix = config.backend_name(platform, environment, "")
         self._files = Files(system, settings, self._socket, self._processes, platform=platform, environment=environment)
         self._problems = Problems(settings, self._socket, self._files, self._processes)
+        kept = Certificates(system, os.path.dirname(self._files.certificates), platform, environment, secrets)
+        self._certificates = RunningCertificates(self._socket, kept)
         self._recheck: set[Key] = set()  # servers whose last check says nothing about what they are now
 
     def lock(self) -> t.ContextManager[None]:
@@ -99,6 +106,7 @@ class Haproxy(Provider):
             "servers": [],
             "live_side": None,
             "closed": None,
+            "certificates": self._certificates.seen(structure.specification(self._files.text())),
         }
         problem = self._problems.find()
         try:
@@ -121,8 +129,19 @@ class Haproxy(Provider):
         sides = {key: side_of(key[1]) for key in states}
         seen["weights"] = shares({key: state.weight for key, state in states.items()}, sides)
         seen["live_side"] = live_side(seen["weights"])
-        seen["servers"] = [self._seen_server(row, states) for row in rows]
+        seen["servers"] = [seen_server(row, states, len(self._prefix)) for row in rows]
         return seen
+
+    def refused_certificates(self, tls: Tls, hosts: t.Sequence[str]) -> list[str]:
+        """See C(Provider.refused_certificates)."""
+        return self._certificates.refused(tls, hosts)
+
+    def refused_listen(self, bind: str, listen: int | None, tls: Tls | None) -> list[str]:
+        """See C(Provider.refused_listen)."""
+        if not listen:
+            return []
+        wanted = Traffic(self._platform, self._environment, canonical(bind), listen, (), (), None, tls=tls)
+        return self._files.refused_listen(wanted)
 
     def in_force(self) -> Traffic | None:
         """See C(Provider.in_force). A file that nothing has loaded yet counts: a run was cut off before its reload."""
@@ -164,6 +183,7 @@ class Haproxy(Provider):
         return self._planned(effective, weights, now, actions, gate=True)
 
     def _planned(self, wanted: Traffic, after: Weights, now: Running, actions: list[str], *, gate: bool) -> Plan:
+        certificates = tuple(self._certificates.plan(wanted))
         before = now.weights()
         gated = tuple(one for one in wanted.servers() if gate and after[one.key] and not before.get(one.key))
         in_force = now.in_force()
@@ -173,14 +193,15 @@ class Haproxy(Provider):
             traffic=wanted,
             in_force=in_force,
             bridge=bridge,
-            reshapes=reshapes,
+            reshapes=reshapes or self._certificates.needs_reload(),
             before=before,
             after=after,
             text_before=now.text,
-            text_after=config.platform_text(wanted, after, self._files.states),
+            text_after=self._files.render(wanted, after),
             corrections=tuple(one for one in wanted.servers() if now.moved(one)),
             gated=gated,
             actions=actions,
+            certificates=certificates,
         )
         self._explain(plan)
         return plan
@@ -196,6 +217,7 @@ class Haproxy(Provider):
 
     def configure(self, plan: Plan) -> None:
         """See C(Provider.configure)."""
+        self._certificates.put()
         states = {} if self._problems.find() else self._running().states
         commands = []
         for server in plan.corrections:
@@ -212,14 +234,14 @@ class Haproxy(Provider):
             self._files.reload(plan.bridge, plan.before)
             self._recheck.update(server.key for server in plan.gated)
         elif plan.corrections and not plan.reshapes:
-            text = config.platform_text(plan.traffic, plan.before, self._files.states)
+            text = self._files.render(plan.traffic, plan.before)
             self._files.persist(plan.traffic, text)
 
-    def gate(self, plan: Plan, seconds: float) -> None:
+    def gate(self, plan: Plan, seconds: float, *, anew: bool = False) -> None:
         """See C(Provider.gate)."""
         if not plan.gated:
             return
-        if int(self._socket.info().get("Uptime_sec", "0") or 0) < YOUNG:
+        if anew or int(self._socket.info().get("Uptime_sec", "0") or 0) < YOUNG:
             self._recheck.update(server.key for server in plan.gated)
         # Without time for a check of its own, what the proxy knows must do.
         stale = [server for server in plan.gated if seconds and server.key in self._recheck]
@@ -239,6 +261,11 @@ class Haproxy(Provider):
 
     def shift(self, plan: Plan) -> float | None:
         """See C(Provider.shift)."""
+        spent = self._shift(plan)
+        self._certificates.prune(plan.traffic, plan.in_force)
+        return spent
+
+    def _shift(self, plan: Plan) -> float | None:
         if plan.reshapes:
             return self._files.reload(plan.traffic, plan.after)
         spent = None
@@ -279,6 +306,14 @@ class Haproxy(Provider):
             },
         )
 
+    def belongings(self) -> list[str]:
+        """See C(Provider.belongings)."""
+        return self._files.belongings()
+
+    def remove(self) -> None:
+        """See C(Provider.remove)."""
+        self._files.remove()
+
     # Steps --------------------------------------------------------------------------------------------------
 
     def _set_weights(self, current: t.Mapping[Key, int], wanted: t.Mapping[Key, int]) -> None:
@@ -298,8 +333,6 @@ class Haproxy(Provider):
                 cause="read_back",
             )
 
-    # Comparisons --------------------------------------------------------------------------------------------
-
     def _running(self) -> Running:
         states = {
             (state.backend[len(self._prefix) :], state.name): state
@@ -311,7 +344,7 @@ class Haproxy(Provider):
 
     def _runs(self, traffic: Traffic, now: Running) -> bool:
         """Whether process and file have this structure."""
-        text = config.platform_text(traffic, {}, self._files.states)
+        text = self._files.render(traffic, {})
         return (
             now.generation == config.generation(traffic)
             and config.structure(now.text) == config.structure(text)
@@ -327,6 +360,7 @@ class Haproxy(Provider):
 
     def _explain(self, plan: Plan) -> None:
         """Say every decision in words."""
+        plan.actions.extend(plan.certificates)
         if plan.bridge is not None:
             what = "the new servers beside what is in force" if plan.in_force else "a new structure"
             what = what if plan.before else "this platform is new on the proxy"
@@ -345,25 +379,8 @@ class Haproxy(Provider):
         if plan.text_before != plan.text_after:
             plan.actions.append(f"write {self._files.path}")
 
-    # Small things -------------------------------------------------------------------------------------------
-
     def _name(self, key: Key) -> str:
         return f"{self._prefix}{key[0]}/{key[1]}"
-
-    def _seen_server(self, row: Row, states: t.Mapping[Key, ServerState]) -> dict[str, t.Any]:
-        key = (row.backend[len(self._prefix) :], row.server)
-        state = states.get(key)
-        return {
-            "service": key[0],
-            "name": row.server,
-            "side": side_of(row.server),
-            "address": state.address if state else "",
-            "port": state.port if state else 0,
-            "weight": row.weight,
-            "status": row.status,
-            "check": row.check,
-            "sessions": row.sessions,
-        }
 
 
 def _sum(rows: t.Iterable[Row]) -> Counters:

@@ -13,8 +13,10 @@ import re
 import typing as t
 
 from .closure import OPEN_PATH_ANSWER, in_json
+from .listening import EVERY, addresses
 from .model import Closure, Route, Service, Traffic, Weights
 from .structure import heading, unspecified
+from .tls import ACME_PATH, CIPHER_SUITES, CIPHERS, CURVES, Tls
 
 SHARED_FILE = "00-slipway.cfg"
 UNROUTED = "slipway_unrouted"
@@ -61,15 +63,18 @@ backend {UNROUTED} from slipway
 """
 
 
-def platform_text(traffic: Traffic, weights: Weights, state_directory: str) -> str:
-    """The file of one platform; its weights name the live side, also when every state file is lost."""
+def platform_text(traffic: Traffic, weights: Weights, state_directory: str, certificates: str = "") -> str:
+    """The file of one platform; its weights name the live side, also when every state file is lost.
+
+    :param certificates: the directory of those of this platform.
+    """
     lines = [
         "# Written by slipway.deploy; changes are overwritten. Your own configuration belongs into haproxy.cfg.",
         heading(traffic),
         "global",
         f"    set-var {variable(traffic.platform, traffic.environment)} str({generation(traffic)})",
         "",
-        *_frontend(traffic),
+        *_frontends(traffic, certificates),
         *_held(traffic),
         *_backends(traffic, weights, state_directory),
     ]
@@ -83,7 +88,7 @@ def variable(platform: str, environment: str) -> str:
 
 def generation(traffic: Traffic) -> str:
     """A digest of the frontend and one of the backends: what differs here needs a reload, the rest is done at run time."""
-    parts = ("\n".join([*_frontend(traffic), *_held(traffic)]), structure("\n".join(_backends(traffic, {}, ""))))
+    parts = ("\n".join([*_frontends(traffic, ""), *_held(traffic)]), structure("\n".join(_backends(traffic, {}, ""))))
     return "-".join(hashlib.sha256(part.encode()).hexdigest()[:16] for part in parts)
 
 
@@ -120,15 +125,72 @@ def escaped(text: str) -> str:
     )
 
 
-def _frontend(traffic: Traffic) -> list[str]:
-    prefix = f"slipway_{traffic.platform}_{traffic.environment}"
-    begin = [f"frontend {prefix} from slipway", f"    bind {quoted(f'{traffic.bind}:{traffic.listen}')}"]
-    if traffic.closure:
-        return [*begin, *_closed(traffic, traffic.closure)]
-    if traffic.entrance:
-        begin.append(f"    bind {entrance(traffic.platform, traffic.environment)}:{ENTRANCE_PORT}")
+def _frontends(traffic: Traffic, certificates: str) -> list[str]:
+    """What clients connect to; with TLS one for plain HTTP too, which leads there."""
+    begin = [f"frontend slipway_{traffic.platform}_{traffic.environment} from slipway"]
+    if traffic.tls is None:
+        return [*begin, *_binds(traffic, traffic.listen), *_entrance(traffic), *_rules(traffic)]
+    ends_tls = f" {_ends_tls(traffic.tls, certificates)}"
+    lines = [*begin, *_binds(traffic, traffic.listen, ends_tls), *_entrance(traffic)]
+    lines.append("    http-request set-header X-Forwarded-Proto https")
+    if traffic.tls.hsts:
+        lines.append(f"    http-after-response set-header Strict-Transport-Security max-age={traffic.tls.hsts}")
+    return [*lines, *_rules(traffic), *_plain(traffic, traffic.tls)]
+
+
+def _ends_tls(tls: Tls, certificates: str) -> str:
+    """The part of a C(bind) line. Which certificate a client gets is by the names that are in them; else it is the first."""
+    return " ".join(
+        [
+            "ssl",
+            *(f"crt {quoted(f'{certificates}/{source.name}.pem')}" for source in tls.certificates),
+            f"alpn {'h2,' if tls.http2 else ''}http/1.1",
+            f"ssl-min-ver {tls.minimum} ciphers {CIPHERS} ciphersuites {CIPHER_SUITES} curves {':'.join(CURVES)}",
+            "no-tls-tickets",
+        ]
+    )
+
+
+def _plain(traffic: Traffic, tls: Tls) -> t.Iterator[str]:
+    """Plain HTTP leads to HTTPS, but for what those ask for who cannot follow: an ACME server, and checks from outside."""
+    if not tls.redirect_from:
+        return
+    yield from ("", f"frontend {_named(traffic, 'plain')} from slipway", *_binds(traffic, tls.redirect_from))
+    yield "    http-request set-header X-Forwarded-Proto http"
+    yield "    http-request set-var(txn.slipway_host) 'req.hdr(host),regsub(:[0-9]*$,)'"
+    if tls.acme_port:
+        yield f"    use_backend {_named(traffic, 'acme')} if {{ path -m beg -- {ACME_PATH} }}"
+    excepted = " ".join(f"!{{ path -m str -- {quoted(path)} }}" for path in traffic.check_paths())
+    acme = f" !{{ path -m beg -- {ACME_PATH} }}" if tls.acme_port else ""
+    port = "" if traffic.listen == 443 else f":{traffic.listen}"
+    location = f"https://%[var(txn.slipway_host)]{port}%[pathq]"
+    yield f"    http-request deny deny_status 400 if {excepted}{acme} !{{ req.hdr(host) -m found }}"
+    yield f"    http-request redirect location {quoted(location)} code 308 if {excepted}{acme}"
+    yield from _rules(traffic)
+    if tls.acme_port:
+        yield from ("", f"backend {_named(traffic, 'acme')} from slipway", "    retries 0")
+        yield f"    server local 127.0.0.1:{tls.acme_port}"
+
+
+def _binds(traffic: Traffic, port: int, options: str = "") -> list[str]:
     return [
-        *begin,
+        f"    bind {quoted(f'{address}:{port}')}{' v4v6' if address == EVERY else ''}{options}"
+        for address in addresses(traffic.bind)
+    ]
+
+
+def _entrance(traffic: Traffic) -> list[str]:
+    if traffic.closure or not traffic.entrance:
+        return []
+    return [f"    bind {entrance(traffic.platform, traffic.environment)}:{ENTRANCE_PORT}"]
+
+
+def _rules(traffic: Traffic) -> list[str]:
+    """What becomes of a request."""
+    if traffic.closure:
+        return list(_closed(traffic, traffic.closure))
+    prefix = f"slipway_{traffic.platform}_{traffic.environment}"
+    return [
         *[
             f"    use_backend {prefix}_{route.service}{_condition(route)}"
             for route in sorted(traffic.routes, key=Route.precedence)
@@ -143,7 +205,7 @@ def _closed(traffic: Traffic, closure: Closure) -> t.Iterator[str]:
         answer = f"status 200 content-type text/plain string {escaped(OPEN_PATH_ANSWER)}"
         yield f"    http-request return {answer} if {{ path -m str -- {quoted(path)} }}"
     if closure.hold:
-        yield f"    default_backend {_held_name(traffic)}"
+        yield f"    default_backend {_named(traffic, 'held')}"
         return
     wants_json = "{ req.hdr(accept) -m sub application/json } !{ req.hdr(accept) -m sub text/html }"
     yield f"    http-request return {_answer_503(closure, 'application/json', in_json(closure))} if {wants_json}"
@@ -160,7 +222,7 @@ def _held(traffic: Traffic) -> list[str]:
         return []
     return [
         "",
-        f"backend {_held_name(traffic)} from slipway",
+        f"backend {_named(traffic, 'held')} from slipway",
         # Also the pause between two tries of the same server.
         f"    timeout connect {HOLD_PAUSE_MS}ms",
         f"    retries {max(1, round(traffic.closure.hold * 1000 / HOLD_PAUSE_MS))}",
@@ -174,9 +236,9 @@ def _answer_503(closure: Closure, kind: str, body: str) -> str:
     return f"status 503 content-type {quoted(kind)} {headers} string {escaped(body)}"
 
 
-def _held_name(traffic: Traffic) -> str:
+def _named(traffic: Traffic, what: str) -> str:
     """Out of the way of the names of services."""
-    return f"slipway:held:{traffic.platform}:{traffic.environment}"
+    return f"slipway:{what}:{traffic.platform}:{traffic.environment}"
 
 
 def entrance(platform: str, environment: str) -> str:

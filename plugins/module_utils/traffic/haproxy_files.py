@@ -9,14 +9,17 @@ import contextlib
 import glob
 import os
 import re
+import shutil
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
 from . import haproxy_config as config
+from .haproxy_by_hand import is_ours, line_by_hand
 from .haproxy_socket import HaproxySocket, state_file
+from .listening import overlaps
 from .model import Traffic, Weights
-from .processes import Processes, listen_taken, overlaps
+from .processes import Listener, Processes, listen_taken
 from .structure import owner as owner_of
 
 RELOAD_SECONDS = 10.0
@@ -58,7 +61,12 @@ class Files:
         self.prefix = config.backend_name(platform, environment, "")
         self.path = os.path.join(settings.config_dir, f"{platform}-{environment}.cfg")
         self.states = os.path.join(settings.root, "haproxy")
+        self.certificates = os.path.join(self.states, "tls", f"{platform}-{environment}")
         self._shared = os.path.join(settings.config_dir, config.SHARED_FILE)
+
+    def render(self, traffic: Traffic, weights: Weights) -> str:
+        """The platform's file as it is to be."""
+        return config.platform_text(traffic, weights, self.states, self.certificates)
 
     def text(self) -> str:
         """The platform's file as it is on disk, or nothing."""
@@ -96,20 +104,44 @@ class Files:
                     wanted=f"{traffic.platform} in {traffic.environment}",
                     cause="file_taken",
                 )
-            if not mine and owner.listen == traffic.listen and overlaps(owner.bind, traffic.bind):
-                raise listen_taken(
-                    traffic.bind, traffic.listen, f"platform {owner.platform} in {owner.environment} ({path})"
-                )
+            if not mine and owner.ports() & traffic.ports() and overlaps(owner.bind, traffic.bind):
+                who = f"platform {owner.platform} in {owner.environment} ({path})"
+                raise listen_taken(traffic.bind, min(owner.ports() & traffic.ports()), who)
         owner = owner_of(self.text())
-        ours = ours or (owner is not None and owner[2:] == (traffic.bind, traffic.listen) and bool(self._loaded()))
-        if ours:
-            return
-        for listener in self._processes.listeners(traffic.listen):
-            if overlaps(listener.address, traffic.bind):
-                who = "an unknown process"
-                if listener.process is not None:
-                    who = f"{listener.process.command} (process {listener.process.pid})"
-                raise listen_taken(traffic.bind, traffic.listen, f"{who} on {listener.address}:{listener.port}")
+        owner = owner if self._loaded() else None
+        for port in sorted(set() if ours else traffic.ports()):
+            for listener in self._processes.listeners(port):
+                if owner and port in owner.ports() and overlaps(listener.address, owner.bind):
+                    continue  # this platform's own, at other addresses so far
+                if overlaps(listener.address, traffic.bind):
+                    self._refuse_listener(listener, traffic.bind)
+
+    def refused_listen(self, traffic: Traffic) -> list[str]:
+        """What C(refuse_taken_listen) would raise, in words, where the platform is new here."""
+        try:
+            self.refuse_taken_listen(traffic, ours=bool(self.text()))
+        except SlipwayError as error:
+            return [error.message]
+        return []
+
+    def _refuse_listener(self, listener: Listener, bind: str) -> None:
+        """But for this very HAProxy, when its files do not name the address any more."""
+        process, where = listener.process, f"{listener.address}:{listener.port}"
+        loads = [one for one in self._processes.named("haproxy") if is_ours(one, self._settings.config_dir)]
+        ours = process if process and is_ours(process, self._settings.config_dir) else None
+        # Where nobody may see whose socket it is (a machine that is a container), our HAProxy's files tell whether it is its.
+        asked = ours or (loads[0] if loads and process is None else None)
+        line = line_by_hand(self._system, asked, self._settings.config_dir, listener.port) if asked else ""
+        if ours is None and not line:
+            who = f"{process.command} (process {process.pid})" if process else "an unknown process"
+            raise listen_taken(bind, listener.port, f"{who} on {where}")
+        if line:
+            error = listen_taken(bind, listener.port, f"HAProxy itself, by {line}")
+            error.remedy = (
+                "Take that line out of the file, and do not reload HAProxy: the reload with which the platform comes gives it the"
+                " address at the same instant. Or choose another port."
+            )
+            raise error
 
     def refuse_taken_entrance(self) -> None:
         """Refuse to hold requests where another program would get them.
@@ -146,8 +178,7 @@ class Files:
         :returns: milliseconds from the reload until it was read back.
         """
         self._system.make_directory(self._settings.config_dir, mode=0o755)
-        text = config.platform_text(traffic, weights, self.states)
-        files = {self._shared: config.shared_text(self._settings.socket), self.path: text}
+        files = {self._shared: config.shared_text(self._settings.socket), self.path: self.render(traffic, weights)}
         self._check(files)
         before = {path: self._system.read_file(path) for path in files}
         old_pid = self._worker()
@@ -158,7 +189,8 @@ class Files:
                 self._system.replace_file(path, content.encode())
         started = self._system.monotonic()
         try:
-            self._reload_and_confirm(traffic, weights, old_pid)
+            wanted = {server.key: weights.get(server.key, 0) for server in traffic.servers()}
+            self._reload_and_confirm(config.generation(traffic), wanted, old_pid)
         except SlipwayError:
             for path, old in before.items():
                 if old is None:
@@ -172,14 +204,40 @@ class Files:
         self._prune_states(traffic)
         return spent
 
-    def _check(self, files: t.Mapping[str, str]) -> None:
-        """C(haproxy -c) over the hand-written file and a copy of our directory with the new files in it."""
+    def belongings(self) -> list[str]:
+        """The paths of all that is this platform's alone."""
+        states = sorted(glob.glob(os.path.join(self.states, f"{glob.escape(self.prefix)}*.state")))
+        return [path for path in (self.path, *states, self.certificates) if os.path.lexists(path)]
+
+    def remove(self) -> None:
+        """Check what is left, reload with it, see a new worker without the platform; else the old file comes back."""
+        old, old_pid = self._system.read_file(self.path), self._worker()
+        if old_pid and (old is not None or self._loaded()):
+            self._check({self.path: None})
+            self._system.unlink(self.path)
+            try:
+                self._reload_and_confirm("", {}, old_pid)
+            except SlipwayError:
+                if old is not None:
+                    self._system.replace_file(self.path, old)
+                    self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
+                raise
+        for path in self.belongings():
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                self._system.unlink(path)
+
+    def _check(self, files: t.Mapping[str, str | None]) -> None:
+        """C(haproxy -c) over the hand-written file and a copy of our directory with the new files in it, without those of None."""
         trial = os.path.join(self.states, f"check-{self._platform}-{self._environment}")
         self._system.make_directory(trial)
         try:
             for path in [*glob.glob(os.path.join(self._settings.config_dir, "*.cfg")), *files]:
-                content = files[path].encode() if path in files else self._system.read_file(path)
-                self._system.replace_file(os.path.join(trial, os.path.basename(path)), content or b"")
+                new = files.get(path, "")
+                content = (new or "").encode() if path in files else self._system.read_file(path)
+                if new is not None:
+                    self._system.replace_file(os.path.join(trial, os.path.basename(path)), content or b"")
             argv = [*self._settings.check_command, "-f", self._settings.main_config, "-f", trial]
             done = self._system.run(argv, timeout=COMMAND_SECONDS)
         finally:
@@ -196,12 +254,11 @@ class Files:
                 evidence={"stderr": done.stderr[-4000:], "command": " ".join(argv)},
             )
 
-    def _reload_and_confirm(self, traffic: Traffic, weights: Weights, old_pid: str) -> None:
+    def _reload_and_confirm(self, generation: str, wanted: Weights, old_pid: str) -> None:
         done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
         asked, asked_of, seen = self._system.monotonic(), old_pid, ""
         deadline = asked + RELOAD_SECONDS
-        variable, generation = config.variable(self._platform, self._environment), config.generation(traffic)
-        wanted = {server.key: weights.get(server.key, 0) for server in traffic.servers()}
+        variable = config.variable(self._platform, self._environment)
         while not done.rc:
             with contextlib.suppress(SlipwayError):
                 pid = self._socket.info(patience=0.0).get("Pid", "")
@@ -225,7 +282,7 @@ class Files:
             "HAProxy did not come back with the new configuration",
             obj=" ".join(self._settings.reload_command),
             actual=said,
-            wanted=f"a new worker, structure {generation}, weights {wanted} within {RELOAD_SECONDS:g} s",
+            wanted=f"a new worker, structure {generation or '?'}, weights {wanted} within {RELOAD_SECONDS:g} s",
             remedy="The old file is back in place. Look at 'journalctl -u haproxy'.",
             cause="reload_failed",
         )

@@ -15,6 +15,7 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
+from .model import side_of
 
 COMMAND_BYTES = 8000  # one line must fit into the CLI's buffer (tune.bufsize, 16384 less its reserve)
 ANSWER_SECONDS = 5.0
@@ -220,6 +221,26 @@ def parse_variable(text: str) -> str:
     """Parse what C(get var) says of a text (C(proc.x: type=str value=<…>))."""
     match = re.search(r": type=str value=<([^>\n]*)>", text)
     return match[1] if match else ""
+
+
+def seen_server(row: Row, states: t.Mapping[tuple[str, str], ServerState], prefix: int) -> dict[str, t.Any]:
+    """One server as a status tells it.
+
+    :param prefix: how long the part of its backend's name is that the platform makes.
+    """
+    key = (row.backend[prefix:], row.server)
+    state = states.get(key)
+    return {
+        "service": key[0],
+        "name": row.server,
+        "side": side_of(row.server),
+        "address": state.address if state else "",
+        "port": state.port if state else 0,
+        "weight": row.weight,
+        "status": row.status,
+        "check": row.check,
+        "sessions": row.sessions,
+    }
 
 
 def _row(fields: t.Mapping[str | None, t.Any]) -> Row:

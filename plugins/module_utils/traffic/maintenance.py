@@ -1,7 +1,9 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Closing a platform for maintenance and opening it again (private to the collection).
+"""What changes at the door alone: closing a platform for maintenance, opening it again, new certificates.
+
+Private to the collection.
 
 That it is closed is part of the structure that the proxy's own file says and its process runs. So a reload, a restart and
 a reboot keep it, and so does a release: C(switch.still_closed).
@@ -16,6 +18,7 @@ from ..system import System
 from .closure import build_closure, told
 from .model import Plan, Provider, Traffic
 from .switch import POLL, Drain, Drainer, outcome
+from .tls import Tls
 
 HANDED_OVER = 2.0  # seconds more than a request may be held
 
@@ -69,11 +72,33 @@ def reopen(provider: Provider, system: System, *, check: bool) -> dict[str, t.An
     return done
 
 
-def _known(provider: Provider) -> Traffic:
+def renew(provider: Provider, tls: Tls | None, *, check: bool) -> dict[str, t.Any]:
+    """New certificates alone, in the structure that is in force.
+
+    :param tls: what the site says now; another structure than the one in force wants a release.
+    :raises SlipwayError: C(structure_unknown), C(structure_differs), C(certificate_…); nothing was touched.
+    """
+    with provider.lock():
+        in_force = _known(provider, "its certificates cannot be renewed")
+        if tls is not None and tls != in_force.tls:
+            raise SlipwayError(
+                "the certificates in force have other names than those of the site",
+                actual=[one.chain for one in in_force.tls.certificates] if in_force.tls else "no TLS",
+                wanted=[one.chain for one in tls.certificates],
+                remedy="Release a version: another slipway_traffic.tls is another configuration.",
+                cause="structure_differs",
+            )
+        plan = provider.plan(in_force, shift=False)
+        if not check:
+            _carry_out(provider, plan)
+    return {**outcome(plan), "said": "; ".join(plan.certificates) or "nothing is new"}
+
+
+def _known(provider: Provider, otherwise: str = "it can be neither closed nor opened") -> Traffic:
     in_force = provider.in_force()
     if in_force is None:
         raise SlipwayError(
-            "it is not known what this proxy has of the platform, so it can be neither closed nor opened",
+            f"it is not known what this proxy has of the platform, so {otherwise}",
             remedy="Release a version first; or, where somebody has changed the file that Slipway wrote, the same version again.",
             cause="structure_unknown",
         )

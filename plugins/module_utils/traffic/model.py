@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import abc
 import typing as t
+from types import MappingProxyType
+
+from .tls import Tls
 
 SIDES = ("blue", "green")
 
@@ -91,7 +94,7 @@ class Traffic(t.NamedTuple):
 
     ``unchecked`` are servers with traffic that the check of their service does not concern: until the traffic moves, the
     new version's check must not take the old version down. ``entrance`` lets requests in that were held while the
-    platform was closed.
+    platform was closed. ``apart`` are the weights per side of the machines for which those of all others do not hold.
     """
 
     platform: str
@@ -104,6 +107,20 @@ class Traffic(t.NamedTuple):
     unchecked: tuple[Key, ...] = ()
     closure: Closure | None = None
     entrance: bool = False
+    tls: Tls | None = None
+    apart: t.Mapping[str, dict[str, int]] = MappingProxyType({})
+
+    def hosts(self) -> list[str]:
+        """The hosts that routes are for."""
+        return sorted({route.host for route in self.routes if route.host})
+
+    def ports(self) -> set[int]:
+        """All that it listens on."""
+        return {self.listen, (self.tls.redirect_from if self.tls else 0) or self.listen}
+
+    def check_paths(self) -> list[str]:
+        """The paths of the services' checks, which what is in front of this proxy may ask for in plain HTTP."""
+        return sorted({service.health.path.partition("?")[0] for service in self.services})
 
     def servers(self) -> t.Iterator[Server]:
         """All servers of all services."""
@@ -132,6 +149,7 @@ class Plan(t.NamedTuple):
     corrections: tuple[Server, ...]
     gated: tuple[Server, ...]
     actions: list[str]
+    certificates: tuple[str, ...] = ()  # those that are new, in words
 
     @property
     def reload(self) -> bool:
@@ -146,7 +164,12 @@ class Plan(t.NamedTuple):
     @property
     def changed(self) -> bool:
         """Whether anything at all is to be done."""
-        return self.reload or bool(self.corrections) or self.shifts or self.text_before != self.text_after
+        return (
+            self.reload
+            or bool(self.corrections or self.certificates)
+            or self.shifts
+            or self.text_before != self.text_after
+        )
 
     def rising(self) -> set[Key]:
         """The servers to be watched: those that get more, or all that have traffic when nothing moves."""
@@ -187,7 +210,13 @@ class Look(t.NamedTuple):
 
 
 class Provider(abc.ABC):
-    """What moves traffic. One platform in one environment; the proxy itself is shared with others."""
+    """What moves traffic. One platform in one environment; the proxy itself is shared with others.
+
+    :cvar by_side: whether a request is dealt to a side first and then to one of its servers, so that nobody of the other side
+        steps in for a server that is not healthy.
+    """
+
+    by_side = False
 
     @abc.abstractmethod
     def lock(self) -> t.ContextManager[None]:
@@ -196,6 +225,14 @@ class Provider(abc.ABC):
     @abc.abstractmethod
     def observe(self) -> dict[str, t.Any]:
         """What is live, read back, and every problem that would stop a release; never raises for a broken proxy."""
+
+    @abc.abstractmethod
+    def refused_certificates(self, tls: Tls, hosts: t.Sequence[str]) -> list[str]:
+        """What is wrong with the certificates that are wanted, as far as it is known before a release; touches nothing."""
+
+    def refused_listen(self, bind: str, listen: int | None, tls: Tls | None) -> list[str]:
+        """Who has an address that a platform which is new here is to listen on, and how it can be taken; touches nothing."""
+        return []
 
     @abc.abstractmethod
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
@@ -214,8 +251,11 @@ class Provider(abc.ABC):
         """Let the proxy see every server that is to get traffic; nothing that serves is taken away or rerouted."""
 
     @abc.abstractmethod
-    def gate(self, plan: Plan, seconds: float) -> None:
-        """Return once the proxy sees every server that is to get traffic healthy, or raise C(gate)."""
+    def gate(self, plan: Plan, seconds: float, *, anew: bool = False) -> None:
+        """Return once the proxy sees every server that is to get traffic healthy, or raise C(gate).
+
+        :param anew: whether only what the proxy sees from now on counts, because what it knows may be old.
+        """
 
     @abc.abstractmethod
     def shift(self, plan: Plan) -> float | None:
@@ -228,6 +268,25 @@ class Provider(abc.ABC):
     @abc.abstractmethod
     def look(self, plan: Plan) -> Look:
         """One reading of the counters and sessions."""
+
+    @abc.abstractmethod
+    def belongings(self) -> list[str]:
+        """The paths of what this platform has on the proxy, for removing it; empty where it is unknown there."""
+
+    def keeps(self) -> list[str]:
+        """What stays when the platform is removed: logs of its requests."""
+        return []
+
+    @abc.abstractmethod
+    def remove(self) -> None:
+        """Take the platform out of the proxy, read back that nothing of it runs, then delete its files. May be repeated."""
+
+
+def machine_of(server: str) -> str:
+    """The machine in a server's name, between its side and its number (C(green_app1_1)); nothing where it has no side."""
+    rest = server.partition("_")[2] if side_of(server) else ""
+    name, _underscore, number = rest.rpartition("_")
+    return name if name and number.isdigit() else rest
 
 
 def side_of(server: str) -> str:

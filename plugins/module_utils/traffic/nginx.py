@@ -17,6 +17,7 @@ from ..errors import SlipwayError
 from ..system import System
 from . import nginx_config as config
 from .by_file import COMMAND_SECONDS, POLL, RELOAD_SECONDS, ByFile
+from .certificates import Certificates
 from .model import Key, Line, Traffic, Weights
 from .probing import Get, SideLog
 from .processes import Process, Processes
@@ -51,6 +52,7 @@ class Nginx(ByFile):
         environment: str,
         settings: Settings,
         *,
+        secrets: t.Mapping[str, str] | None = None,
         processes: Processes | None = None,
         get: Get | None = None,
     ) -> None:
@@ -62,6 +64,9 @@ class Nginx(ByFile):
             root=settings.root,
             file=os.path.join(settings.config_dir, f"{platform}-{environment}.conf"),
             log=log,
+            certificates=Certificates(
+                system, os.path.join(settings.root, "nginx", "tls"), platform, environment, secrets
+            ),
             processes=processes,
             get=get,
         )
@@ -83,7 +88,7 @@ class Nginx(ByFile):
             )
 
     def _render(self, traffic: Traffic, weights: Weights) -> str:
-        return config.platform_text(traffic, weights, self._log.path)
+        return config.platform_text(traffic, weights, self._log.path, self._pairs)
 
     def _lines(self, text: str) -> dict[Key, Line]:
         return config.parse_servers(text)
@@ -95,9 +100,18 @@ class Nginx(ByFile):
         include = f"include {self._settings.config_dir}/*.conf;\n"
         self._system.make_directory(self._settings.config_dir, mode=0o755)
         before = self._write({self._settings.include_file: include, self._file: text})
+        return self._taken(before, lambda: self._is_loaded(text))
+
+    def _take_away(self, text: str) -> None:
+        before = {self._file: self._system.read_file(self._file)}
+        self._system.unlink(self._file)
+        self._taken(before, lambda: not self._is_loaded(text))
+
+    def _taken(self, before: t.Mapping[str, bytes | None], seen: t.Callable[[], bool]) -> float:
+        """Milliseconds until new workers have what is on disk now; else what was there before is back."""
         try:
             self._check()
-            return self._reload(text)
+            return self._reload(seen)
         except SlipwayError as error:
             self._put_back(before)
             if error.cause != "config_invalid":
@@ -116,7 +130,7 @@ class Nginx(ByFile):
                 cause="config_invalid",
             )
 
-    def _reload(self, text: str) -> float:
+    def _reload(self, seen: t.Callable[[], bool]) -> float:
         old = {process.pid for process in self._workers()}
         started = self._system.monotonic()
         done = self._system.run(self._settings.reload_command, timeout=COMMAND_SECONDS)
@@ -124,7 +138,7 @@ class Nginx(ByFile):
             workers = self._workers()
             stopping = {one.pid for one in workers if "shutting down" in " ".join(one.argv)}
             left = {one.pid for one in workers} & old
-            if self._is_loaded(text) and left <= stopping:
+            if seen() and left <= stopping:
                 self._retired |= left
                 return (self._system.monotonic() - started) * 1000
             if self._system.monotonic() - started >= RELOAD_SECONDS:

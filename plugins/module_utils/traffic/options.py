@@ -11,7 +11,9 @@ import socket
 import typing as t
 
 from ..errors import SlipwayError
-from .model import SIDES, Health, Route, Server, Service, Traffic, side_of
+from .listening import canonical
+from .model import SIDES, Health, Route, Server, Service, Traffic, machine_of, side_of
+from .tls import build_tls
 
 _SHARED_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,126}")
@@ -39,24 +41,38 @@ def build_traffic(params: t.Mapping[str, t.Any]) -> Traffic:
     listen = params["listen"]
     if not isinstance(listen, int) or not 0 < listen < 65536:
         raise _invalid("listen", listen, "a port, 1 to 65535")
-    bind = "*" if params["bind"] == "*" else _matching(params["bind"], "bind", _ADDRESS, "an address or *")
-    bind = f"[{bind}]" if ":" in bind and not bind.startswith("[") else bind
+    tls = build_tls(params.get("tls"))
+    if tls and tls.redirect_from == listen:
+        raise _invalid("tls.redirect_from", listen, "another port than listen", "Listen on 443.")
     weights = None if params.get("weights") is None else side_weights(params["weights"])
-    return Traffic(platform, environment, bind, listen, tuple(sorted(routes)), services, weights)
+    bind, apart = canonical(params["bind"]), _apart(params.get("apart") or {}, services)
+    return Traffic(platform, environment, bind, listen, tuple(sorted(routes)), services, weights, tls=tls, apart=apart)
 
 
-def side_weights(value: t.Mapping[str, t.Any]) -> dict[str, int]:
-    """Weights per side, 0 to 100, never all zero (a proxy without a target answers 503 to everyone)."""
+def side_weights(value: t.Mapping[str, t.Any], where: str = "weights", *, none: bool = False) -> dict[str, int]:
+    """Weights per side, 0 to 100, never all zero (a proxy without a target answers 503 to everyone).
+
+    :param none: whether they may be, as those of one machine among others may.
+    """
     weights = {side: 0 for side in SIDES}
     for side, weight in value.items():
         if side not in SIDES:
-            raise _invalid(f"weights.{side}", side, "blue or green")
+            raise _invalid(f"{where}.{side}", side, "blue or green")
         if isinstance(weight, bool) or not isinstance(weight, int) or not 0 <= weight <= 100:
-            raise _invalid(f"weights.{side}", weight, "a whole number, 0 to 100")
+            raise _invalid(f"{where}.{side}", weight, "a whole number, 0 to 100")
         weights[side] = weight
-    if not any(weights.values()):
-        raise _invalid("weights", weights, "at least one side above zero", "Give the side that is to serve a weight.")
+    if not (none or any(weights.values())):
+        raise _invalid(where, weights, "at least one side above zero", "Give the side that is to serve a weight.")
     return weights
+
+
+def _apart(value: t.Mapping[str, t.Any], services: tuple[Service, ...]) -> dict[str, dict[str, int]]:
+    """The weights per side of single machines, each of which has servers."""
+    known = {machine_of(server.name) for service in services for server in service.servers}
+    for machine in value:
+        if machine not in known:
+            raise _invalid(f"apart.{machine}", machine, f"one of {', '.join(sorted(known)) or 'no machine at all'}")
+    return {machine: side_weights(weights, f"apart.{machine}", none=True) for machine, weights in value.items()}
 
 
 def _service(name: str, value: t.Mapping[str, t.Any], where: str, host: str) -> Service:

@@ -141,12 +141,6 @@ def parse_listening(text: str, port: int) -> list[tuple[str, str]]:
     return found
 
 
-def overlaps(one: str, other: str) -> bool:
-    """Whether two addresses to listen on take each other's place: equal, or one of them means all."""
-    everything = {"*", "", "0.0.0.0", "::", "[::]"}
-    return one in everything or other in everything or one.strip("[]") == other.strip("[]")
-
-
 def listen_taken(bind: str, port: int, who: str) -> SlipwayError:
     """C(listen_taken): somebody else listens there."""
     return SlipwayError(

@@ -22,7 +22,9 @@ from .options import build_traffic
 VERSION = "1"
 LINE_BYTES = 2000  # nginx takes no longer line than 4096, a comment included
 
-_OWNER_LINE = re.compile(r"^# slipway: platform=(\S+) environment=(\S+) bind=(\S+) listen=(\d+)$", re.MULTILINE)
+_OWNER_LINE = re.compile(
+    r"^# slipway: platform=(\S+) environment=(\S+) bind=(\S+) listen=(\d+)( tls redirect_from=(\d+))?$", re.MULTILINE
+)
 _SPECIFICATION_LINE = re.compile(r"^# slipway-specification: (.*)\n", re.MULTILINE)
 _SECRET_HEADER = re.compile(r"(hdr '(?!Host')[^']*') '(?:[^']|'\\'')*'")
 
@@ -34,13 +36,21 @@ class Owner(t.NamedTuple):
     environment: str
     bind: str
     listen: int
+    tls: bool = False
+    redirect_from: int = 0
+
+    def ports(self) -> set[int]:
+        """All that it listens on."""
+        return {self.listen, self.redirect_from or self.listen}
 
 
 def heading(traffic: Traffic) -> str:
     """The comments by which a file says whose it is and what it was rendered from."""
     owned = f"platform={traffic.platform} environment={traffic.environment} bind={traffic.bind} listen={traffic.listen}"
+    owned += f" tls redirect_from={traffic.tls.redirect_from}" if traffic.tls else ""
     body = json.dumps(_options(traffic), separators=(",", ":"), sort_keys=True)
     body = body.replace("{$", "{\\u0024")  # a Caddyfile has variables of the environment in comments, too
+    body = body.replace("{{", "{\\u007b")  # what Traefik reads is a template of Go first
     whole = f"{VERSION} {_digest(body)} {body}"
     parts = (whole[start : start + LINE_BYTES] for start in range(0, len(whole), LINE_BYTES))
     return "\n".join([f"# slipway: {owned}", *(f"# slipway-specification: {part}" for part in parts)])
@@ -49,7 +59,9 @@ def heading(traffic: Traffic) -> str:
 def owner(text: str) -> Owner | None:
     """Whose file it is, or None when it is not one of ours."""
     match = _OWNER_LINE.search(text)
-    return Owner(match[1], match[2], match[3], int(match[4])) if match else None
+    if match is None:
+        return None
+    return Owner(match[1], match[2], match[3], int(match[4]), match[5] is not None, int(match[6] or 0))
 
 
 def specification(text: str) -> Traffic | None:
@@ -137,6 +149,8 @@ def changes(in_force: Traffic | None, wanted: Traffic) -> list[str]:
     said = []
     if (in_force.bind, in_force.listen) != (wanted.bind, wanted.listen):
         said.append(f"listen on {wanted.bind}:{wanted.listen} instead of {in_force.bind}:{in_force.listen}")
+    if in_force.tls != wanted.tls:
+        said.append("another TLS" if in_force.tls and wanted.tls else "with TLS" if wanted.tls else "without TLS")
     if in_force.closure != wanted.closure:
         said.append(f"closed for maintenance: {wanted.closure.told()}" if wanted.closure else "open again")
     before = {(route.host, route.path): route.service for route in in_force.routes}
@@ -174,6 +188,7 @@ def _options(traffic: Traffic) -> dict[str, t.Any]:
         # Only where there is something to say: else every file would differ from what an earlier version wrote.
         **({"closure": traffic.closure._asdict()} if traffic.closure else {}),
         **({"entrance": True} if traffic.entrance else {}),
+        **({"tls": traffic.tls.options()} if traffic.tls else {}),
     }
 
 

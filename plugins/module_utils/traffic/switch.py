@@ -8,12 +8,13 @@ The same for every provider; C(switch) reads as the algorithm.
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from .model import Counters, Look, Plan, Provider, Traffic, side_of
-from .weights import live_side, shares
+from .model import Counters, Key, Look, Plan, Provider, Traffic, machine_of, side_of
+from .weights import live_side, shares, wanted_weights
 
 POLL = 0.05  # seconds between two looks while the old side drains
 BACK_GATE = 5.0  # seconds for a proxy that is or was reloaded to see the old side; the new side fails meanwhile
@@ -69,7 +70,31 @@ def configure(provider: Provider, traffic: Traffic, *, check: bool) -> dict[str,
 def still_closed(provider: Provider, traffic: Traffic) -> Traffic:
     """What is wanted, closed for maintenance as it is now: only who opens a platform opens it."""
     in_force = provider.in_force()
-    return traffic._replace(closure=in_force.closure if in_force else None)
+    if in_force is None:
+        return traffic._replace(closure=None)
+    return traffic._replace(closure=in_force.closure, unchecked=_unchecked(traffic, in_force))
+
+
+def _unchecked(traffic: Traffic, in_force: Traffic) -> tuple[Key, ...]:
+    """Where some machines are apart: the servers of all others, when the check that is new for them is not theirs."""
+    moved = {machine for machine, shares in traffic.apart.items() if any(shares.values())}  # not those that are drained
+    if not moved:
+        return ()
+    checks = {service.name: service.health for service in in_force.services}
+    weights = wanted_weights(traffic)
+    staying = [
+        (service, server.key)
+        for service in traffic.services
+        for server in service.servers
+        if weights[server.key] and machine_of(server.name) not in traffic.apart
+    ]
+    return tuple(
+        sorted(
+            key
+            for service, key in staying
+            if key in in_force.unchecked or checks.get(service.name, service.health) != service.health
+        )
+    )
 
 
 def switch(
@@ -81,10 +106,17 @@ def switch(
     watch: Watch | None,
     drain: Drain | None,
     check: bool,
+    opens: t.Callable[[], dict[str, t.Any]] | None = None,
+    spares: bool = False,
+    anew: bool = False,
 ) -> dict[str, t.Any]:
     """Bring structure and weights to what is wanted. Until the shift, all that serves goes on as it is.
 
     :param gate: seconds in which the proxy must see every server healthy that had no traffic and is to get some.
+    :param opens: opens a platform that was closed for this, once its traffic has moved; where it is closed, all that
+        will get requests must be seen healthy anew before that.
+    :param anew: whether those that are to get some must be seen healthy from now on, whatever the proxy knew before.
+    :param spares: go on without those that are not healthy in time, as long as each service has one that is, or that serves.
     :raises SwitchError: C(watch_errors), C(watch_down), C(watch_weights): traffic had been moved.
     :raises SlipwayError: anything else; traffic was not moved, or the read-back failed and it was moved back.
     """
@@ -92,19 +124,47 @@ def switch(
         return outcome(provider.plan(still_closed(provider, traffic), shift=True))
     with provider.lock():
         plan = provider.plan(still_closed(provider, traffic), shift=True)
+        behind_door = opens is not None and plan.traffic.closure is not None
+        if behind_door:
+            plan = plan._replace(gated=tuple(one for one in plan.traffic.servers() if plan.after[one.key]))
         provider.configure(plan)
-    provider.gate(plan, gate)
+    try:
+        provider.gate(plan, gate, anew=anew or behind_door)
+    except SlipwayError as error:
+        if not (spares and _one_of_each(provider, plan)):
+            raise
+        plan.actions.append(f"go on without {error.obj}")
     baseline = provider.look(plan).counters
     with provider.lock():
         milliseconds = provider.shift(plan)
-    judge = Judge(watch, plan, {} if plan.reshapes else baseline)  # a reload counts anew
+    opened = opens() if opens else {}
+    judge = Judge(watch, plan, {} if plan.reshapes or opens else baseline)  # a reload counts anew
     drainer = Drainer(drain)
     follow(provider, system, plan, judge, drainer)
     done = {**outcome(plan), "switched_ms": None if milliseconds is None else round(milliseconds, 2)}
     done.update(watch=judge.result(), drain=drainer.result(), reverted=False)
+    done.update({key: opened[key] for key in ("closed_seconds", "said") if opened})
+    done.update(
+        changed=plan.changed or opened.get("changed", False), actions=[*plan.actions, *opened.get("actions", ())]
+    )
     if judge.failure is None:
         return done
     raise _undo(provider, plan, judge, done)
+
+
+def _one_of_each(provider: Provider, plan: Plan) -> bool:
+    """Whether each service has a server that is seen healthy, or that keeps its traffic, to step in for the others."""
+    gated = {server.key for server in plan.gated}
+
+    def group(key: Key) -> tuple[str, str]:
+        return (key[0], side_of(key[1]) if provider.by_side else "")
+
+    healthy = {group(key) for key, weight in plan.after.items() if weight and plan.before.get(key) and key not in gated}
+    for server in plan.gated:
+        with contextlib.suppress(SlipwayError):
+            provider.gate(plan._replace(gated=(server,)), 0.0)
+            healthy.add(group(server.key))
+    return healthy >= {group(server.key) for server in plan.gated}
 
 
 def follow(provider: Provider, system: System, plan: Plan, judge: Judge, drainer: Drainer) -> None:

@@ -9,7 +9,7 @@ import math
 import typing as t
 
 from ..errors import SlipwayError
-from .model import SIDES, Key, Service, Traffic, Weights, side_of
+from .model import SIDES, Key, Service, Traffic, Weights, machine_of, side_of
 
 MAX_SERVER_WEIGHT = 256  # HAProxy Management Guide, "set weight"
 
@@ -40,11 +40,44 @@ def server_weights(service: Service, weights: t.Mapping[str, int]) -> Weights:
 
 
 def wanted_weights(traffic: Traffic) -> Weights:
-    """C(server_weights) of all services, for the weights per side that are asked for."""
+    """Weights of the servers of all services, for those per side, and per machine, that are asked for."""
     wanted: Weights = {}
     for service in traffic.services:
-        wanted.update(server_weights(service, traffic.weights or {}))
+        if traffic.apart:
+            wanted.update(machine_weights(service, traffic.weights or {}, traffic.apart))
+        else:
+            wanted.update(server_weights(service, traffic.weights or {}))
     return wanted
+
+
+def machine_weights(
+    service: Service, weights: t.Mapping[str, int], apart: t.Mapping[str, t.Mapping[str, int]]
+) -> Weights:
+    """Weights of the servers such that each *machine* gets what it got before, however many servers it has on either side.
+
+    :param apart: the weights per side of the machines for which C(weights) does not hold.
+    :raises SlipwayError: C(no_servers) when no server at all would get traffic.
+    """
+    counts: dict[str, dict[str, int]] = {side: {} for side in SIDES}
+    for server in service.servers:
+        machine = machine_of(server.name)
+        counts[server.side][machine] = counts[server.side].get(machine, 0) + 1
+    most = {side: max(counts[side].values(), default=1) for side in SIDES}
+    shared = math.lcm(*most.values())
+    wanted = {
+        server.key: apart.get(machine_of(server.name), weights)[server.side] * shared // most[server.side]
+        for server in service.servers
+    }
+    if not any(wanted.values()):
+        raise SlipwayError(
+            "no server would get traffic",
+            obj=f"services.{service.name}",
+            actual={"weights": dict(weights), "apart": sorted(apart)},
+            wanted="at least one server",
+            cause="no_servers",
+        )
+    scale = min(1.0, MAX_SERVER_WEIGHT / max(wanted.values()))
+    return {key: max(1, round(weight * scale)) if weight else 0 for key, weight in wanted.items()}
 
 
 def kept_weights(traffic: Traffic, before: t.Mapping[Key, int]) -> Weights:

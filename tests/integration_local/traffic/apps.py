@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import http.server
 import socket
+import ssl
 import threading
 import time
 import typing as t
@@ -95,14 +96,27 @@ class App:
         self.server.server_close()
 
 
+# How a client sees that a connection was closed while it was idle; the last by TLS.
+CLOSED = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+
+
 class Load:
     """Requests over keep-alive connections, one after another on each; every answer is kept, nothing is tried again.
 
     C(closed) counts connections found closed when they were used again: a proxy that reloads may close idle ones.
+
+    :param connect: makes a connection; in plain HTTP by default.
     """
 
-    def __init__(self, port: int, connections: int = 4, path: str = "/") -> None:
+    def __init__(
+        self,
+        port: int,
+        connections: int = 4,
+        path: str = "/",
+        connect: t.Callable[[], http.client.HTTPConnection] | None = None,
+    ) -> None:
         self.port = port
+        self._connect = connect or (lambda: http.client.HTTPConnection("127.0.0.1", port, timeout=10))
         self.path = path
         self.answers: list[tuple[int, str]] = []
         self.failures: list[str] = []
@@ -126,7 +140,7 @@ class Load:
         until(lambda: len(self.answers) >= wanted, f"{wanted} answers")
 
     def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = self._connect()
         while not self._stop.is_set():
             reused = connection.sock is not None
             try:
@@ -136,7 +150,7 @@ class Load:
                 if response.status != 200:
                     self.failures.append(f"status {response.status}")
             except (OSError, http.client.HTTPException) as error:
-                if reused and isinstance(error, (ConnectionResetError, BrokenPipeError)):
+                if reused and isinstance(error, CLOSED):
                     self.closed += 1
                 else:
                     self.failures.append(repr(error))

@@ -15,7 +15,11 @@ import pytest
 from tests.integration_local.places import free_port
 
 from .apps import App
-from .proxies import RealCaddy, RealHaproxy, RealNginx
+from .proxies import TRAEFIK, RealCaddy, RealHaproxy, RealNginx
+from .real_traefik import RealTraefik
+
+# Not even collected where nobody has asked for it.
+collect_ignore = [] if TRAEFIK else ["test_traefik_switch.py"]
 
 
 @pytest.fixture
@@ -46,6 +50,14 @@ def nginx(directory: pathlib.Path) -> t.Iterator[RealNginx]:
 @pytest.fixture
 def caddy(directory: pathlib.Path) -> t.Iterator[RealCaddy]:
     proxy = RealCaddy(directory)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def traefik(directory: pathlib.Path, port: int) -> t.Iterator[RealTraefik]:
+    proxy = RealTraefik(directory, port)
     proxy.start()
     yield proxy
     proxy.stop()

@@ -26,24 +26,32 @@ from tests.integration_local.places import free_port
 
 from .apps import App, get, until
 
+# It takes minutes to build, so only `make traefik` asks for it: by the path of the program.
+TRAEFIK = os.environ.get("SLIPWAY_TRAEFIK", "")
+ASKED_FOR = ["traefik"] if TRAEFIK else []
+
 
 class Proxy(abc.ABC):
     """What both have in common: how the tests ask for traffic to be moved."""
 
     kind = ""
+    program = ""  # what is started
     fails_by = ("reload_command", "reload_failed")  # the command by which a proxy does not take a change, and its cause
     process: subprocess.Popen[bytes] | None = None
+    secrets: dict[str, str] | None = None  # of which certificates are made
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.dir = directory
         self.root = directory / "state"
+        self.certificates = self.root / self.kind / "tls"
 
     @abc.abstractmethod
     def settings(self) -> dict[str, t.Any]:
         """Where this proxy's files are."""
 
     def provider(self, platform: str = "shop", environment: str = "production") -> Provider:
-        return provider(self.kind, System(), platform=platform, environment=environment, settings=self.settings())
+        names = {"platform": platform, "environment": environment}
+        return provider(self.kind, System(), **names, settings=self.settings(), secrets=self.secrets)
 
     def params(self, port: int, blue: t.Sequence[App], green: t.Sequence[App], **more: t.Any) -> dict[str, t.Any]:
         sides = {
@@ -72,6 +80,7 @@ class Proxy(abc.ABC):
         watch: Watch | None = None,
         drain: float | None = None,
         check: bool = False,
+        spares: bool = False,
     ) -> dict[str, t.Any]:
         return switch(
             self.provider(params["platform"], params["environment"]),
@@ -81,6 +90,7 @@ class Proxy(abc.ABC):
             watch=watch,
             drain=None if drain is None else Drain(drain),
             check=check,
+            spares=spares,
         )
 
     def configure(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -108,10 +118,22 @@ class Proxy(abc.ABC):
     def file(self, platform: str = "shop") -> pathlib.Path:
         """The platform's own file."""
 
+    def another_port(self) -> int:
+        """One more on which a platform may listen."""
+        return free_port()
+
+    def serves(self, port: int) -> bool:
+        """Whether there is a platform on a port."""
+        try:
+            get(port)
+        except ConnectionError:
+            return False
+        return True
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(20)  # some give requests under way ten seconds
             self.process = None
 
 
@@ -131,7 +153,7 @@ frontend by_hand
 
 
 class RealHaproxy(Proxy):
-    kind = "haproxy"
+    kind = program = "haproxy"
 
     def __init__(self, directory: pathlib.Path) -> None:
         super().__init__(directory)
@@ -159,7 +181,7 @@ class RealHaproxy(Proxy):
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            ["haproxy", "-W", "-p", str(self.pid), "-f", str(self.main), "-f", str(self.config_dir)],
+            [self.program, "-W", "-p", str(self.pid), "-f", str(self.main), "-f", str(self.config_dir)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -233,7 +255,7 @@ http {{
 
 
 class RealNginx(Proxy):
-    kind = "nginx"
+    kind = program = "nginx"
 
     def __init__(self, directory: pathlib.Path) -> None:
         super().__init__(directory)
@@ -258,7 +280,7 @@ class RealNginx(Proxy):
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            ["nginx", "-c", str(self.main)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [self.program, "-c", str(self.main)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         until(
             lambda: (self.dir / "nginx.pid").exists() and bool((self.dir / "nginx.pid").read_text()), "nginx to start"
@@ -287,7 +309,7 @@ import {dir}/slipway.d/*.caddyfile
 
 
 class RealCaddy(Proxy):
-    kind = "caddy"
+    kind = program = "caddy"
     fails_by = ("check_command", "config_invalid")
 
     def __init__(self, directory: pathlib.Path) -> None:
@@ -296,6 +318,7 @@ class RealCaddy(Proxy):
         self.main = directory / "Caddyfile"
         self.by_hand_port = free_port()
         self.main.write_text(CADDYFILE.format(dir=directory, port=self.by_hand_port))
+        self.certificates = directory / "slipway.d" / "tls"
         self.autosave = directory / "home" / "caddy" / "autosave.json"
 
     def settings(self) -> dict[str, t.Any]:

@@ -107,7 +107,7 @@ def test_a_listen_that_is_taken_is_refused_with_who_has_it(
 ) -> None:
     haproxy.switch(haproxy.params(port, [blue], [green]))
     mine = f"(process {os.getpid()})"
-    cases = [(port, "platform shop in production"), (haproxy.by_hand_port, "haproxy (process"), (blue.port, mine)]
+    cases = [(port, "platform shop in production"), (haproxy.by_hand_port, "HAProxy itself"), (blue.port, mine)]
     for taken, who in cases:
         with pytest.raises(SlipwayError) as refused:
             haproxy.switch({**haproxy.params(taken, [blue], [green]), "platform": "blog"})

@@ -43,16 +43,18 @@ def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: 
     params["services"]["api"] = {"health": {"path": "/health"}, "sides": {"blue": [server]}}
     params["routes"] = [
         {"path": "/", "service": "backend", "host": "shop.example.com"},
+        {"path": "/x", "service": "backend", "host": "part.example.com"},
         {"path": "/api", "service": "api", "host": None},
+        {"path": "/x/y", "service": "api", "host": None},
     ]
     nginx.switch(params)
-    host = {"Host": "shop.example.com"}
     assert [get(port, path)[0] for path in ("/api", "/api/x", "/apix", "/")] == [200, 200, 404, 404]
-    assert (get(port, "/api/x"), get(port, "/x", **host), get(port, "/api", **host)) == (
-        (200, "api"),
-        (200, "blue"),
-        (200, "api"),
-    )
+    assert get(port, "/api/x") == get(port, "/x/y") == (200, "api")
+    # A route with the host goes before each without one, also before one with a longer path.
+    whole, part = {"Host": "shop.example.com"}, {"Host": "part.example.com"}
+    assert {get(port, path, **whole) for path in ("/x", "/api", "/api/x", "/x/y")} == {(200, "blue")}
+    assert get(port, "/x/y", **part) == get(port, "/x", **part) == (200, "blue")
+    assert get(port, "/api", **part) == (200, "api") and get(port, "/other", **part)[0] == 404
     api.stop()
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moving traffic with proxies that read a file of ours: a real nginx and a real Caddy."""
+"""Moving traffic with proxies that read a file of ours: a real nginx, a real Caddy, and a real Traefik where it is asked for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch impo
 
 from .apps import App, Load, get, until
 from .crashing import Crash, Crashing
-from .proxies import Proxy
+from .proxies import ASKED_FOR, Proxy
 
 pytestmark = pytest.mark.sample(9)
 
@@ -24,7 +24,7 @@ GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
 
 
-@pytest.fixture(params=["nginx", "caddy"])
+@pytest.fixture(params=["nginx", "caddy", *ASKED_FOR])
 def proxy(request: pytest.FixtureRequest) -> Proxy:
     return t.cast(Proxy, request.getfixturevalue(request.param))
 
@@ -34,7 +34,7 @@ def test_a_release_goes_live_and_the_same_again_changes_nothing(proxy: Proxy, bl
     params = proxy.params(port, [blue], [green])
     assert proxy.switch(params)["changed"] and get(port) == (200, "blue")
     result = proxy.switch({**params, "weights": GREEN}, drain=5.0)
-    assert result["reloaded"] == (proxy.kind == "nginx") and result["switched_ms"] > 0
+    assert result["reloaded"] == (proxy.kind != "caddy") and result["switched_ms"] > 0
     assert result["drain"]["empty"] and get(port) == (200, "green")
     result = proxy.switch({**params, "weights": GREEN})
     assert (result["changed"], result["actions"], result["reloaded"]) == (False, [], False)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A platform that is closed for maintenance, by a real HAProxy, nginx and Caddy."""
+"""A platform that is closed for maintenance, by a real HAProxy, nginx and Caddy, and Traefik where it is asked for."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.closure import PAGE_BYTES
 
-from tests.integration_local.places import free_port
-
 from .apps import App, Load, get, until
-from .proxies import Proxy, RealHaproxy
+from .proxies import ASKED_FOR, Proxy, RealHaproxy
 
 pytestmark = pytest.mark.sample(12)
 
@@ -46,7 +44,12 @@ def ask(port: int, path: str = "/", method: str = "GET", **headers: str) -> Answ
         connection.close()
 
 
-@pytest.fixture(params=["haproxy", "nginx", pytest.param("caddy", marks=pytest.mark.sample(3, of=" caddy"))])
+# Those that have answers of their own, and do not read a file of themselves.
+ANSWERING = ["haproxy", "nginx", pytest.param("caddy", marks=pytest.mark.sample(3, of=" caddy"))]
+by_those_that_answer = pytest.mark.parametrize("proxy", ANSWERING, indirect=True)
+
+
+@pytest.fixture(params=[*ANSWERING, *ASKED_FOR])
 def proxy(request: pytest.FixtureRequest) -> Proxy:
     found: Proxy = request.getfixturevalue(request.param)
     return found
@@ -60,6 +63,7 @@ def shop(proxy: Proxy, blue: App, green: App, port: int) -> dict[str, t.Any]:
     return params
 
 
+@by_those_that_answer
 def test_who_asks_gets_503_and_a_page_and_the_health_path_answers(
     proxy: Proxy, shop: dict[str, t.Any], blue: App, port: int
 ) -> None:
@@ -143,7 +147,7 @@ def test_a_release_leaves_it_closed_and_who_opens_it_finds_the_new_version(
 def test_another_platform_on_the_same_proxy_goes_on(
     proxy: Proxy, shop: dict[str, t.Any], green: App, port: int
 ) -> None:
-    other_port = free_port()
+    other_port = proxy.another_port()
     proxy.switch({**proxy.params(other_port, [green], []), "platform": "other"})
     with Load(other_port) as load:
         load.seen(20)
@@ -174,6 +178,7 @@ def test_requests_under_way_are_finished_before_it_is_said_to_be_closed(
     assert done["drain"]["empty"] is True
 
 
+@by_those_that_answer
 def test_a_file_that_a_killed_run_has_left_unloaded_is_loaded(proxy: Proxy, shop: dict[str, t.Any], port: int) -> None:
     opened = proxy.file().read_bytes()
     proxy.close()
@@ -191,6 +196,7 @@ def test_a_file_that_a_killed_run_has_left_unloaded_is_loaded(proxy: Proxy, shop
     assert ask(port).status == 503, "a release does not open what was to be closed"
 
 
+@by_those_that_answer
 def test_a_proxy_that_does_not_take_it_is_as_open_as_before(
     proxy: Proxy, shop: dict[str, t.Any], port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +218,7 @@ def test_what_was_never_released_cannot_be_closed(proxy: Proxy) -> None:
     assert refused.value.cause == "structure_unknown"
 
 
+@by_those_that_answer
 def test_the_longest_page_is_sent_whole(proxy: Proxy, shop: dict[str, t.Any], port: int) -> None:
     for letter in ("$", "'", "ü", "x"):
         page = letter * (PAGE_BYTES // len(letter.encode()))
@@ -288,7 +295,7 @@ def test_a_run_that_was_killed_while_it_let_requests_in_is_finished(
     assert not haproxy.reopen()["changed"]
 
 
-@pytest.mark.parametrize("kind", ["nginx", "caddy"])
+@pytest.mark.parametrize("kind", ["nginx", "caddy", *ASKED_FOR])
 def test_the_others_say_that_they_cannot_hold(
     request: pytest.FixtureRequest, kind: str, blue: App, green: App, port: int
 ) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes i
 
 STATE_HEADER = "# be_name srv_name srv_addr srv_admin_state srv_uweight srv_iweight srv_port"
 BACKEND = "slipway_shop_production_backend"
+BLUE = {"blue": 100, "green": 0}  # weights while blue is live
 
 
 class FakeSystem(System):
@@ -155,7 +156,7 @@ class World:
         self.file = directory / "slipway.d" / "shop-production.cfg"
         self.socket_file = directory / "s.sock"
         self.socket_file.touch()
-        self.system.on_reload = lambda: self.socket.load(self.file.read_text())
+        self.system.on_reload = lambda: self.socket.load(self.file.read_text() if self.file.exists() else "")
 
     def proxy(self) -> Haproxy:
         return Haproxy(self.system, "shop", "production", self.settings, socket=self.socket, processes=self.processes)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import types
 import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.config.schema import OPTIONS
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE, TRAFFIC_SWITCH
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic import caddy_config, structure
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.caddy import Caddy
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.caddy_api import parse_answer
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.closure import build_closure
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import PROVIDERS
@@ -75,6 +77,15 @@ def test_a_replica_without_traffic_on_the_live_side_gets_none() -> None:
     found = text(traffic(), {KEYS[0]: 0, KEYS[1]: 100, KEYS[2]: 0})
     assert weights_of(found, flag=True) == [0, 100, 0] and weights_of(found, flag=False) == [100, 0, 0]
     assert "reverse_proxy @idle [fd00::1]:20012 {" in found
+
+
+@pytest.mark.parametrize(("last", "seen"), [("green", True), ("blue", False)])
+def test_a_connection_that_a_change_has_closed_says_nothing_of_what_runs(last: str, seen: bool) -> None:
+    answers = iter([[], [], ["generation", last]])
+    caddy: t.Any = object.__new__(Caddy)
+    caddy._system = types.SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _seconds: None)
+    caddy._says, caddy._expected = lambda _text: next(answers), lambda _text: ["generation", "green"]
+    assert caddy._is_seen("text") is seen
 
 
 def test_a_service_without_weights_answers_503() -> None:

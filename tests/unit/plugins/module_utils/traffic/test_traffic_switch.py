@@ -13,6 +13,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.errors import Slipw
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import PROVIDERS, provider
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import (
+    Closure,
     Counters,
     Look,
     Plan,
@@ -29,6 +30,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch impo
 )
 
 BLUE, GREEN = ("backend", "blue_1"), ("backend", "green_1")
+CLOSURE = Closure(0.0, 60, "<p>Later.</p>", (), 0.0)
 TRAFFIC = Traffic("shop", "production", "*", 80, (), (), {"blue": 0, "green": 100})
 
 
@@ -72,6 +74,8 @@ class Scripted(Provider):
         self.locked = False
         self.reshapes = False
         self.ill: SlipwayError | None = None
+        self.anew = False
+        self.closed = False
 
     @contextlib.contextmanager
     def lock(self) -> t.Iterator[None]:
@@ -87,20 +91,30 @@ class Scripted(Provider):
         after = {BLUE: 0, GREEN: 100}
         return Plan(traffic, None, None, self.reshapes, self.before, after, "old", "new", (), (), ["an action"])
 
+    def refused_certificates(self, tls: t.Any, hosts: t.Sequence[str]) -> list[str]:
+        return []
+
     def in_force(self) -> Traffic | None:
-        return None
+        return TRAFFIC._replace(closure=CLOSURE) if self.closed else None
 
     def retired(self) -> dict[str, int]:
         return {}
+
+    def belongings(self) -> list[str]:
+        return []
+
+    def remove(self) -> None:
+        self.done.append("remove")
 
     def configure(self, plan: Plan) -> None:
         assert self.locked
         self.done.append("configure")
 
-    def gate(self, plan: Plan, seconds: float) -> None:
+    def gate(self, plan: Plan, seconds: float, *, anew: bool = False) -> None:
         assert not self.locked, "another platform must not wait for this gate"
         self.done.append("gate")
         self.gates.append(seconds)
+        self.anew = anew
 
     def shift(self, plan: Plan) -> float | None:
         assert self.locked
@@ -150,6 +164,33 @@ def test_the_order_is_always_the_same() -> None:
     assert (result["switched_ms"], result["watch"], result["drain"], result["reverted"]) == (1.23, None, None, False)
     assert result["changed"] and result["live_side"] == "green"
     assert result["weights_before"] == {"backend": {"blue": 100, "green": 0}}
+
+
+@pytest.mark.parametrize("anew", [True, False])
+def test_what_the_proxy_knew_counts_unless_it_may_be_old(anew: bool) -> None:
+    clock = Clock()
+    proxy = Scripted(clock, lambda now: look())
+    switch(proxy, clock, TRAFFIC, gate=1.0, watch=None, drain=None, check=False, anew=anew)
+    assert proxy.anew == anew
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_platform_is_opened_once_its_traffic_has_moved_and_before_it_is_watched(closed: bool) -> None:
+    clock = Clock()
+    proxy = Scripted(clock, lambda now: look(requests=60))
+    proxy.closed = closed
+
+    def opens() -> dict[str, t.Any]:
+        assert not proxy.locked
+        proxy.done.append("open")
+        return {"changed": True, "actions": ["open again"], "closed_seconds": 3.2, "said": "opened after 3.2 s"}
+
+    result = switch(proxy, clock, TRAFFIC, gate=1.0, watch=WATCH, drain=None, check=False, opens=opens)
+    assert proxy.done == ["plan", "configure", "gate", "shift", "open"]
+    # What the proxy knew before the old side stopped says nothing; but what serves is not looked at anew.
+    assert proxy.anew == closed
+    assert (result["closed_seconds"], result["actions"]) == (3.2, ["an action", "open again"])
+    assert result["watch"]["requests"] == 60, "a reload counts anew"
 
 
 def test_check_mode_only_plans() -> None:

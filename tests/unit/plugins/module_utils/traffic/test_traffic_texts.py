@@ -12,8 +12,9 @@ import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import TRAFFIC_SWITCH
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic import haproxy_config, nginx_config, structure
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.factory import PROVIDERS
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.listening import overlaps
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Traffic
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import overlaps, parse_listening
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.processes import parse_listening
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import wanted_weights
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.traffic.haproxy_fakes import shop_traffic
 from hypothesis import given
@@ -109,7 +110,7 @@ def test_a_check_says_its_status_headers_and_host() -> None:
 
 
 def test_the_owner_of_a_file_is_read_back() -> None:
-    assert structure.owner(text(traffic())) == ("shop", "production", "*", 80)
+    assert structure.owner(text(traffic())) == ("shop", "production", "*", 80, False, 0)
     assert structure.owner("frontend x\n") is None
 
 

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, Slipway maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TLS on the balancer, under load: a release, and new certificates with it and without one."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from tests.integration_local.traffic.acme import Pebble
+from tests.integration_local.traffic.authority import Authority, Issued, https, trusting
+from tests.lab.load import LoadRun
+
+from . import check
+from .conftest import MakeFleet
+from .fleet import Fleet
+from .machines import shell
+from .settings import RATE
+from .test_traffic import CUSTOMERS, ROUTES, Record, nothing_lost
+
+HOST = "shop.example.com"
+LIVE = "/etc/letsencrypt/live/slipway-shop-production"
+TLS = {"certificates": [{"chain": "SHOP_CHAIN", "key": "SHOP_KEY", "hosts": [HOST]}], "hsts": 300}
+
+
+def secrets(issued: Issued) -> dict[str, t.Any]:
+    given = {"DATABASE_URL": "{{ vault_database_url }}", "SHOP_CHAIN": issued.chain, "SHOP_KEY": issued.key}
+    return {"slipway_secrets": given}
+
+
+def test_a_release_and_new_certificates_lose_no_request(
+    make_fleet: MakeFleet, tmp_path: Path, record_property: Record
+) -> None:
+    """Guarantee 1, by TLS on HAProxy: one certificate comes with the release, another one alone."""
+    authority = Authority()
+    first, second, third = (authority.issue(HOST) for _each in range(3))
+    (tmp_path / "root.pem").write_text(authority.root_pem())
+    fleet = make_fleet(variables={"slipway_traffic": {"routes": ROUTES, "tls": TLS}, **secrets(first)})
+    check.succeeded(fleet.deploy("1.0.0"))
+    trusting = {"authority": str(tmp_path / "root.pem"), "name": HOST}
+    with LoadRun(
+        fleet.url, rate=RATE / 2, profile=CUSTOMERS, **trusting
+    ) as load:  # each new connection costs both sides more
+        assert serial(fleet, authority) == first.serial
+        fleet.write_variables(**secrets(second))
+        check.succeeded(fleet.deploy("1.1.0"))
+        assert serial(fleet, authority) == second.serial
+        reloads = worker(fleet)
+        fleet.write_variables(**secrets(third))
+        check.succeeded(fleet.play("slipway.deploy.certificates"))
+        assert (serial(fleet, authority), worker(fleet)) == (third.serial, reloads)
+        result = load.stop()
+    check.all_on(fleet, "1.1.0")
+    nothing_lost(result, record_property)
+    assert result.stale_idle == 0, result.causes
+    assert f"certificate for {HOST}: good until" in fleet.play("slipway.deploy.status").output
+
+    fleet.write_variables(**secrets(authority.issue(HOST, days=-1, begins=-9)))
+    before = fleet.snapshot()
+    check.refused(fleet.deploy("1.0.0"), "the certificate has expired")
+    check.untouched(before, fleet.snapshot())
+    third_key = "".join(third.key.splitlines()[1:2])
+    assert third_key not in shell(fleet.lab, "lb1", "journalctl --no-pager; cat /var/lib/slipway/shop/*/journal.jsonl")
+
+
+@pytest.mark.sample(6, among="journeys")
+def test_a_certificate_comes_by_acme_before_the_first_release_and_is_renewed_after_it(
+    make_fleet: MakeFleet, tmp_path: Path
+) -> None:
+    """provision gets it through port 80 itself, the timer's unit later behind the balancer; Pebble is the ACME server."""
+    tls = {"acme": {"hosts": [HOST]}}
+    fleet = make_fleet(variables={"slipway_traffic": {"routes": ROUTES, "tls": tls}})
+    server = Pebble(tmp_path, 80, fleet.lab.address("lb1"), fleet.lab.network.gateway)
+    try:
+        fleet.write_variables(
+            slipway_traffic={"routes": ROUTES, "tls": {"acme": {**tls["acme"], "directory": server.directory}}}
+        )
+        trusted = "/usr/local/share/acme-root.pem"
+        fleet.lab.exec("lb1", ["tee", trusted], stdin=server.root.read_text())
+        certbot = {
+            "vm_provision_acme_environment": {"REQUESTS_CA_BUNDLE": trusted},
+            "vm_provision_acme_options": ["--force-renewal"],  # as if its end were near, each time
+        }
+        fleet.write_inventory(variables=certbot)
+        check.succeeded(fleet.play("provision.yml", "--limit", "lb1"))
+        check.succeeded(fleet.deploy("1.0.0"))
+        client = trusting(shell(fleet.lab, "lb1", f"cat {LIVE}/chain.pem"))
+        first = https(443, client, "/version", HOST, fleet.lab.address("lb1"))
+        assert first.status == 200
+        before = worker(fleet)
+        shell(fleet.lab, "lb1", "systemctl start slipway-acme-shop-production.service")
+        second = https(443, client, "/version", HOST, fleet.lab.address("lb1"))
+        assert second.serial != first.serial and worker(fleet) == before
+        waiting = shell(fleet.lab, "lb1", "systemctl list-timers --all slipway-acme-shop-production.timer")
+        assert "1 timers listed" in waiting
+    finally:
+        server.stop()
+
+
+def serial(fleet: Fleet, authority: Authority) -> int:
+    return https(443, authority.client(), "/version", HOST, fleet.lab.address("lb1")).serial
+
+
+def worker(fleet: Fleet) -> str:
+    """The process that serves; another one after a reload."""
+    return shell(fleet.lab, "lb1", "pgrep --newest haproxy")
