@@ -14,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from tests.lab import Lab
-from tests.lab.load import LoadRun, Profile, RequestSpec
+from tests.lab.load import LoadRun, Profile, RequestSpec, Result
 from tests.shop import Run
 
 from . import machines
@@ -34,16 +34,21 @@ AWAITED = 60  # seconds in which a machine must get somewhere
 # The remote task of each stage. A point that is never reached fails its test, so a name that changes is noticed.
 REMOTE = {
     "lock": "Take the lock on every machine",
+    "fetch": "Fetch the code of the new side, and build it",
     "migrate": "Apply the migrations",
+    "build": "Build what one machine builds for all, and hand on what new machines lack",
     "prepare": "Create, start and verify the new side",
     "decision": "Write the decision, and hand the workers over",
     "shift": "Move the traffic to the new side, watch it, and drain the old one",
+    "shift_batch": "Move the traffic of the batch to its new side, and watch it",
     "settle": "Stop the old side, keep it, and record",
     "revert_traffic": "Move the traffic back to the old side",
     "revert": "Stop the new side, and keep it for inspection",
+    "withdraw": "Take the batch out of the traffic, or back into it",
     "pause": "Stop the live side",
     "restore": "Restore over the live database",
     "maintenance": "Close the platform, or open it",
+    "drain": "Tell every balancer which machines have no traffic",
     "workers": "Pause the workers of the live side, or let them work again",
 }
 
@@ -60,26 +65,29 @@ class Point(t.NamedTuple):
     :param how: C(kill) the controller's process group (where Ansible's forks detach themselves they carry on),
         C(kill_all) with every fork and SSH client, C(stop).
     :param machine: the one that is inside, or that answers.
+    :param batch: of a rolling release the one in which that is, counted from 1; 0 for all machines at once.
     """
 
     stage: str
     where: str
     how: str = "kill"
     machine: str = ""
+    batch: int = 0
 
     def __str__(self) -> str:
-        return "-".join(part for part in (self.stage, self.where, self.machine, self.how) if part)
+        stage = f"{self.stage}{self.batch or ''}"
+        return "-".join(part for part in (stage, self.where, self.machine, self.how) if part)
 
     @property
-    def trigger(self) -> dict[str, str]:
+    def trigger(self) -> dict[str, t.Any]:
         """The same in the words of the callback plugin."""
-        task = REMOTE[self.stage]
+        task = REMOTE["shift_batch" if self.batch and self.stage == "shift" else self.stage]
+        common = {"nth": self.batch or 1, "machine": "", "how": self.how}
         if self.where == "end":
-            return {"event": "start", "task": f"Verdict of {self.stage}", "machine": "", "how": self.how}
+            return {"event": "start", "task": f"Verdict of {self.stage}", **common}
         if self.where == "first":
-            return {"event": "ok", "task": task, "machine": self.machine, "how": self.how}
-        how = "stop" if self.where == "inside" else self.how
-        return {"event": "start", "task": task, "machine": "", "how": how}
+            return {"event": "ok", "task": task, **common, "machine": self.machine}
+        return {"event": "start", "task": task, **common, "how": "stop" if self.where == "inside" else self.how}
 
 
 # --- runs that are cut off
@@ -158,7 +166,7 @@ def at_work(run: CutRun) -> t.Iterator[CutRun]:
     """Let a stopped run go on; its module is at work on the machine of its point, and stays so until the block ends."""
     point, fleet = run.point, run.fleet
     since = len(fleet.journal(point.machine))
-    with BLOCKERS[point.stage](fleet.lab, point.machine):
+    with {**BLOCKERS, **fleet.blockers}[point.stage](fleet.lab, point.machine):
         run.go_on()
         if point.stage == "lock":
             await_waiting(fleet.lab, point.machine, f"{STATE}/machine.lock")
@@ -291,12 +299,9 @@ def weights(fleet: Fleet, proxy: str) -> dict[str, int]:
 
 def locks(fleet: Fleet) -> dict[str, dict[str, t.Any]]:
     """Machine to its lock file; machines without one are left out."""
-    found = {}
-    for machine in fleet.machines:
-        text = fleet.lab.exec(machine, ["cat", f"{STATE}/lock.json"], check=False).stdout
-        if text:
-            found[machine] = json.loads(text)
-    return found
+    command = ["cat", f"{STATE}/lock.json"]
+    texts = machines.each(fleet.machines, lambda machine: fleet.lab.exec(machine, command, check=False).stdout)
+    return {machine: json.loads(text) for machine, text in texts.items() if text}
 
 
 def live_side(fleet: Fleet, proxy: str) -> str:
@@ -336,9 +341,9 @@ def course(said: str) -> str:
 class Customers:
     """Light traffic, on all balancers or on these."""
 
-    def __init__(self, fleet: Fleet, *proxies: str) -> None:
+    def __init__(self, fleet: Fleet, *proxies: str, profile: Profile = LIGHT) -> None:
         urls = [f"http://{fleet.lab.address(proxy)}:{fleet.listen}" for proxy in proxies or fleet.proxies]
-        self._runs = [LoadRun(url, rate=50 / len(urls), profile=LIGHT) for url in urls]
+        self._runs = [LoadRun(url, rate=50 / len(urls), profile=profile) for url in urls]
 
     def __enter__(self) -> Customers:
         for run in self._runs:
@@ -349,8 +354,12 @@ class Customers:
         for run in self._runs:
             run.stop()
 
+    def gone(self) -> list[Result]:
+        """What became of the requests at each balancer."""
+        return [run.stop() for run in self._runs]
+
     def all_served(self) -> int:
         """How many requests there were, none of which failed."""
-        results = [run.stop() for run in self._runs]
+        results = self.gone()
         assert [result.failed for result in results] == [0] * len(results), [result.causes for result in results]
         return sum(result.requests for result in results)

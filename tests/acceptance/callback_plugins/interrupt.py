@@ -4,7 +4,8 @@
 """Kills or stops the run that it is loaded into, at an exact point: for tests only, never part of a site.
 
 The point is JSON in C(INTERRUPT_AT): C(event) (C(start) of a task, or its result C(ok) from a machine), C(task) (its
-name), C(machine) (for C(ok)), C(how): C(kill) the process group, C(kill_all) with every fork and SSH client, or C(stop).
+name), C(machine) (for C(ok)), C(nth) (the how manieth time that it gets there), C(how): C(kill) the process group,
+C(kill_all) with every fork and SSH client, or C(stop).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._point = json.loads(os.environ["INTERRUPT_AT"])
+        self._left = self._point["nth"]
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         self._reached("start", task.get_name())
@@ -48,6 +50,9 @@ class CallbackModule(CallbackBase):
     def _reached(self, event: str, task: str, machine: str = "") -> None:
         point = self._point
         if (event, task.rpartition(" : ")[2], machine) != (point["event"], point["task"], point["machine"]):
+            return
+        self._left -= 1
+        if self._left:
             return
         if point["how"] == "stop":
             os.kill(os.getpid(), signal.SIGSTOP)
