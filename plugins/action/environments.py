@@ -9,10 +9,10 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.deploy.plugins.module_utils.config.findings import ConfigError
 from ansible_collections.slipway.deploy.plugins.module_utils.config.migrations import asked_of
 from ansible_collections.slipway.deploy.plugins.module_utils.config.validate import validate
+from ansible_collections.slipway.deploy.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.environments import as_host, variables_of
 from ansible_collections.slipway.deploy.plugins.plugin_utils.site_files import site_path
 from ansible_collections.slipway.deploy.plugins.plugin_utils.variables import read_site
@@ -23,12 +23,8 @@ NOTHING = (
 )
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """What is wrong with one environment is part of the result: it hides no other one."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
