@@ -12,7 +12,9 @@ short_description: Run one side of a platform in containers of the Docker Engine
 version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
-extends_documentation_fragment: slipway.deploy.platform
+extends_documentation_fragment:
+  - slipway.deploy.platform
+  - slipway.deploy.side
 description:
   - Brings up, hands over to, settles on or takes back one of the two sides (V(blue) and V(green)) of a platform on one
     host; all services of the host in one call.
@@ -29,77 +31,18 @@ options:
       - V(decided) gives the containers of the side their restart policy and hands the work over. The workers of the
         other side stop, then those of this side start and must stay up for a second.
       - V(settled) stops the other side and keeps it, and removes what is beyond O(keep).
+      - V(fetched) brings images and assets here and makes no container, so that V(prepared) need not wait for them. The other side
+        serves the assets, too, from then on.
       - V(paused) stops the other side, first its workers, and leaves its restart policies; V(reverted) starts it again.
       - V(workers_paused) stops the workers of the other side alone, and they stay stopped until V(workers_resumed), also after a
         reboot, and when a release is put back meanwhile. V(settled) ends that, because the work is this side's then.
       - V(reverted) restores the other side (restart policy, workers), then stops this side and keeps it. The last
         lines of its logs are in the result.
+      - V(rebuilt) writes anew what this machine remembers of the release O(kept_release), whose images are here still, and starts
+        and stops nothing. Where O(side) is O(live_side) what runs must be of exactly that specification.
     type: str
-    choices: [observed, prepared, decided, settled, paused, reverted, workers_paused, workers_resumed]
+    choices: [observed, fetched, prepared, decided, settled, paused, reverted, workers_paused, workers_resumed, rebuilt]
     default: prepared
-  side:
-    description: The side that is acted on, the new one. Required unless O(state=observed).
-    type: str
-    choices: [blue, green]
-  live_side:
-    description:
-      - The side that had the traffic when the release began, as read back from whatever moves it; empty when none had.
-      - Without it, the side of the release that was last settled on this machine counts as live.
-    type: str
-  release:
-    description:
-      - The release that this is a stage of. The stage is fenced and written to the journal of the machine.
-      - Without it the module acts alone, under the lock of this machine only.
-    type: dict
-    suboptions:
-      id:
-        description: Id of the release.
-        type: str
-        required: true
-      token:
-        description: Fencing token of its lease.
-        type: int
-        required: true
-      holder:
-        description: Who holds the lease; the action plugin adds it.
-        type: dict
-        default: {}
-      stage:
-        description: Name of the stage, for the journal. The default is the O(state).
-        type: str
-      deadline:
-        description: Seconds that the stage may take.
-        type: float
-        default: 900
-      spec:
-        description: With O(state=decided), the frozen specification; it goes to the journal before anything else.
-        type: dict
-      diagnosis:
-        description: With O(state=reverted), what failed where; for the journal.
-        type: list
-        elements: raw
-        default: []
-      mark_bad:
-        description: With O(state=reverted), refuse this version from now on. Not for a failure of the infrastructure.
-        type: bool
-        default: false
-      outcome:
-        description:
-          - With O(state=reverted), what the journal says of it; V(restored) when a database was restored meanwhile.
-          - V(open) says nothing yet and keeps the lock, for the traffic to be confirmed before the release ends.
-        type: str
-        choices: [reverted, restored, open]
-        default: reverted
-  version:
-    description: Version of the platform, for labels.
-    type: str
-    default: ""
-  identity:
-    description:
-      - Identity of the release (version, configuration and secrets).
-      - The default is a hash of version and services.
-    type: str
-    default: ""
   publish:
     description: Address of the host that the ports are published on.
     type: str
@@ -108,7 +51,8 @@ options:
     description:
       - The services of this host, by name. With an empty mapping only the stage of the O(release) is opened and closed.
       - Each takes C(image); C(command); C(replicas) (1); C(port), the port inside the container; C(ports), the host
-        ports of each side, one a replica; C(traffic), false for a worker; C(env); C(secrets), names that become files
+        ports of each side, one a replica; C(traffic), false for a worker;
+        C(singleton) (false), of a worker of which there is one in the whole fleet; C(env); C(secrets), names that become files
         C(/run/secrets/NAME) with C(NAME_FILE) in the environment; C(env_secrets), names that become environment
         variables, which everyone who may talk to Docker can read; C(health) and C(smoke), see
         M(slipway.deploy.health_probe); C(assets) with C(path) and C(keep) in seconds; C(container), keyword arguments
@@ -117,16 +61,6 @@ options:
       - A restart policy in C(container) is refused, because after a reboot exactly the live side may come back.
     type: dict
     default: {}
-  secrets:
-    description:
-      - A JSON object of names and values, encoded in base64. The action plugin makes it of C(slipway_secrets) or of a
-        mapping given here.
-    type: str
-    default: ""
-  keep:
-    description: How many releases are kept for a rollback.
-    type: int
-    default: 3
   kept_release:
     description:
       - Run the images that this kept release ran with, without a registry. For a rollback.
@@ -199,6 +133,13 @@ containers:
   returned: success
   type: dict
   sample: {"slipway-shop-production-backend-1.1.0-1": {"action": "create", "healthy": true, "port": 20010}}
+handed_over:
+  description:
+    - For how many seconds there was no instance of a singleton, by service; not C(exact) where its start, or the end of the
+      other, was not seen.
+  returned: when an instance of a singleton was started after another had ended
+  type: dict
+  sample: {"scheduler": {"seconds": 0.213, "exact": true}}
 timings:
   description: Milliseconds that each step took.
   returned: success

@@ -15,6 +15,7 @@ import sys
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.parallel import parallel
 
 MIN_SDK = (5, 0, 3)
 MIN_API = (1, 40)  # Docker 19.03
@@ -102,6 +103,21 @@ class Engine:
         with _said("cannot list containers", "docker"):
             return {str(summary["ImageID"]) for summary in client.api.containers(all=True)}
 
+    def users_of(self, image_id: str) -> set[str]:
+        """Ids of the containers of this machine that have an image, whoever made them."""
+        client = self._connect()
+        with _said("cannot list containers", "docker"):
+            listed = client.api.containers(all=True)
+        return {str(summary["Id"]) for summary in listed if str(summary["ImageID"]) == image_id}
+
+    def volumes(self, container: Found) -> list[str]:
+        """Names of the volumes that a container has mounted; the engine makes one up for those without."""
+        client = self._connect()
+        facts: t.Mapping[str, t.Any] = {}
+        with _said("cannot inspect the container", container.name, missing_ok=True):
+            facts = client.api.inspect_container(container.id)
+        return [str(one["Name"]) for one in facts.get("Mounts") or [] if one.get("Type") == "volume"]
+
     def inspect(self, container: str) -> Found | None:
         """One container by id or name, or None when there is no such."""
         client = self._connect()
@@ -167,6 +183,17 @@ class Engine:
         except SlipwayError as error:
             return [f"({error.message})"]
         return t.cast(bytes, data).decode("utf-8", "replace").splitlines()[-LOG_LINES:]
+
+    def log(self, container: str, *, since: int = 0, tail: int = 0) -> t.Iterator[bytes]:
+        """All that it wrote, in pieces, each line after its time; nothing of one that is gone.
+
+        :param since: seconds since the epoch; 0 for the beginning.
+        :param tail: the last so many lines; 0 for all.
+        """
+        client = self._connect()
+        how = {"timestamps": True, "stream": True, "follow": False, "since": since or None, "tail": tail or "all"}
+        with _said("cannot read the log", container, missing_ok=True):
+            yield from client.api.logs(container, stdout=True, stderr=True, **how)
 
     def archive(self, container: Found, path: str) -> t.Iterator[bytes] | None:
         """A path inside the container as a tar stream, or None when there is no such path."""
@@ -241,18 +268,6 @@ class Engine:
                     cause="engine_too_old",
                 )
         return self._client
-
-
-def parallel(work: t.Callable[[t.Any], t.Any], items: t.Iterable[t.Any]) -> list[t.Any]:
-    """Do it for all items at once; results in their order. The first error is raised when all have ended."""
-    todo = list(items)
-    if len(todo) < 2:
-        return [work(item) for item in todo]
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=min(len(todo), 16)) as pool:
-        futures = [pool.submit(work, item) for item in todo]
-    return [future.result() for future in futures]
 
 
 def image_missing(reference: str, words: str) -> SlipwayError:

@@ -1,20 +1,20 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is there, read back from the engine; and the report of what was done (private to the collection)."""
+"""What is there, read back from the engine (private to the collection)."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import typing as t
 
 from ..errors import SlipwayError
-from ..masking import mask_all
+from ..side.held import read_held
+from ..side.parallel import parallel
+from ..side.records import Record, last_settled
 from ..system import System
-from .engine import Engine, Found, parallel
-from .held import read_held
-from .records import Record, last_settled, owner, read_records
+from .engine import Engine, Found
+from .records import SHELF, containers_of, owner
 from .spec import SIDES, Scope
 
 STATE_ROOT = "/var/lib/slipway"
@@ -36,7 +36,7 @@ def observe(
     """
     engine = engine or Engine()
     scope = Scope(platform, environment, os.path.join(root, platform, environment))
-    records = read_records(system, scope)
+    records = SHELF.read(system, scope.directory)
     held = read_held(system, scope)
     paused = {"since": held.since, "seconds": held.seconds(system)} if held else None
     try:
@@ -127,9 +127,15 @@ def _release(engine: Engine, record: Record, found: t.Sequence[Found]) -> dict[s
     missing = [
         service.kept
         for service in record.services.values()
-        if not names.issuperset(service.containers) and engine.image(service.kept) is None
+        if not (service.containers and names.issuperset(service.containers)) and engine.image(service.kept) is None
     ]
-    return {**_plain(record), "ready": not missing, "missing": missing, "stopped": names.issuperset(record.containers)}
+    return {
+        **_plain(record),
+        "ready": not missing,
+        "missing": missing,
+        "stopped": names.issuperset(containers_of(record)),
+        "marks": {name: service.image_id for name, service in record.services.items()},
+    }
 
 
 def _plain(record: Record) -> dict[str, t.Any]:
@@ -138,51 +144,6 @@ def _plain(record: Record) -> dict[str, t.Any]:
 
 
 _NOBODY = Record("", 0, "", "", "", "", {})
-
-
-class Report:
-    """What a state found, decided and did."""
-
-    def __init__(self, system: System, secrets: t.Iterable[str]) -> None:
-        self.system = system
-        self.secrets = [value for value in secrets if value]
-        self.actions: list[str] = []
-        self.warnings: list[str] = []
-        self.timings: dict[str, float] = {}
-        self.containers: dict[str, dict[str, t.Any]] = {}
-        self.before: dict[str, t.Any] = {}
-        self.after: dict[str, t.Any] = {}
-        self.said = ""  # the most of it in a few words, where a state has some
-
-    @contextlib.contextmanager
-    def timed(self, name: str) -> t.Iterator[None]:
-        """Add the milliseconds of a block under a name."""
-        began = self.system.monotonic()
-        try:
-            yield
-        finally:
-            spent = (self.system.monotonic() - began) * 1000
-            self.timings[name] = round(self.timings.get(name, 0.0) + spent, 1)
-
-    def about(self, container: str, **facts: t.Any) -> None:
-        """Add facts about one container."""
-        self.containers.setdefault(container, {}).update(facts)
-
-    def clean(self, value: t.Any) -> t.Any:
-        """The same value with every secret masked."""
-        return mask_all(value, self.secrets)
-
-    def result(self) -> dict[str, t.Any]:
-        """What the module returns."""
-        return {
-            "changed": bool(self.actions),
-            "actions": self.actions,
-            "containers": self.containers,
-            "timings": self.timings,
-            "warnings": self.warnings,
-            "diff": {"before": self.before, "after": self.after},
-            **({"said": self.said} if self.said else {}),
-        }
 
 
 def shown(found: t.Iterable[Found]) -> dict[str, dict[str, str]]:

@@ -8,34 +8,18 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.checks import Prober, Running, health_checks, reachable, smoke_checks
+from ..side.parallel import parallel
+from ..side.records import Record, find, last_settled, next_order
 from ..system import System
 from . import files
-from .engine import Engine, Found, Image, image_missing, parallel
-from .observe import Report, shown
-from .records import Record, ServiceRecord, find, last_settled, next_order, read_records, write_record
-from .spec import SECRETS_TARGET, Mount, Order, Service, Wanted, wanted_containers
-from .verify import Failures, Prober, Running, health_checks, reachable, smoke_checks
-
-
-class Step(t.NamedTuple):
-    """What happens to one wanted container: C(keep), C(start), C(restart) or C(create)."""
-
-    wanted: Wanted
-    found: Found | None
-    action: str
-
-
-class Plan(t.NamedTuple):
-    """What has to be done on the side."""
-
-    steps: list[Step]
-    stop: list[Found]  # of other releases on this side, still running
-    remove: list[Found]  # have a name that is needed
-
-    @property
-    def empty(self) -> bool:
-        """Whether the side is already as wanted."""
-        return not self.stop and not self.remove and all(step.action == "keep" for step in self.steps)
+from .engine import Engine, Found, Image, image_missing
+from .observe import shown
+from .plan import Plan, Step, explain, guard, plan_side, plan_step
+from .records import SHELF, ServiceRecord
+from .report import Report
+from .spec import SECRETS_TARGET, Mount, Order, Service, wanted_containers
+from .verify import Failures, target
 
 
 class Resolved(t.NamedTuple):
@@ -53,10 +37,10 @@ def prepare(order: Order, system: System, engine: Engine, probe: Prober, *, chec
 
     :raises SlipwayError: the cause of the first failure; all of them, with the last log lines, under C(containers).
     """
-    return _Preparation(order, system, engine).run(probe, check)
+    return Preparation(order, system, engine).run(probe, check)
 
 
-class _Preparation:
+class Preparation:
     def __init__(self, order: Order, system: System, engine: Engine) -> None:
         self.order = order
         self.system = system
@@ -66,25 +50,25 @@ class _Preparation:
     def run(self, probe: Prober, check: bool) -> Report:
         report, order, engine = self.report, self.order, self.engine
         with report.timed("read"):
-            _refuse_unknown_keywords(order, engine)
-            records = read_records(self.system, order.scope)
+            refuse_unknown_keywords(order, engine)
+            records = SHELF.read(self.system, order.scope.directory)
             found = engine.containers(order.scope.labels)
         with report.timed("images"):
-            resolved = self._resolve_images(check)
+            resolved = self.resolve_images(check)
         live = last_settled(records)
-        plan = self._plan(resolved, found)
-        _guard(order, plan, live.side if live and live.release != order.release else "")
-        _explain(plan, report)
+        plan = self.plan(resolved, found)
+        guard(order, plan, live.side if live and live.release != order.release else "")
+        explain(plan, report)
         if check:
             return report
         with report.timed("clear"):
             parallel(self._put_away, plan.stop)
             parallel(engine.remove, plan.remove)
-        self._record(resolved, plan, "prepared")  # before the containers, so that whatever is left behind is known
+        self.record(resolved, plan, "prepared")  # before the containers, so that whatever is left behind is known
         try:
             self._bring_up(probe, resolved, plan, live)
         except SlipwayError:
-            self._record(resolved, plan, "failed")
+            self.record(resolved, plan, "failed")
             raise
         report.after = shown(item for item in engine.containers(order.scope.labels) if item.label("side") == order.side)
         return report
@@ -92,28 +76,28 @@ class _Preparation:
     def _bring_up(self, probe: Prober, resolved: t.Sequence[Resolved], plan: Plan, live: Record | None) -> None:
         report, failures = self.report, Failures(self.engine, self.report)
         with report.timed("assets"):
-            parallel(lambda item: self._lay_out_assets(item, live), resolved)
+            parallel(lambda item: self.lay_out_assets(item, live), resolved)
         with report.timed("create"):
-            parallel(self._keep_image, resolved)
-            tried = parallel(failures.guarded(self._create, _name), plan.steps)
+            parallel(self.keep_image, resolved)
+            tried = parallel(failures.guarded(self._create, lambda step: step.name), plan.steps)
         made = [item for item in tried if item is not None]
         with report.timed("secrets"):
-            self._write_secrets(made)
+            self.write_secrets(made)
         with report.timed("start"):
             parallel(failures.guarded(self._start, lambda item: item[1].name), made)
         failures.raise_if_any()
         running = _running(self.order, plan)
         with report.timed("verify"):
-            failures.ask(probe, health_checks(running))
+            failures.ask(probe, health_checks(running, target))
             failures.expect_running([item.name for item in running])
         failures.raise_if_any()
         with report.timed("smoke"):
-            failures.ask(probe, smoke_checks(running))
+            failures.ask(probe, smoke_checks(running, target))
         failures.raise_if_any()
 
     # Images -------------------------------------------------------------------------------------------------------
 
-    def _resolve_images(self, check: bool) -> list[Resolved]:
+    def resolve_images(self, check: bool) -> list[Resolved]:
         """Pull what is wanted and not here, all at once.
 
         :raises SlipwayError: C(image_missing), every one of them named under C(images).
@@ -153,12 +137,12 @@ class _Preparation:
             return error
         return None
 
-    def _keep_image(self, item: Resolved) -> None:
+    def keep_image(self, item: Resolved) -> None:
         self.engine.tag(item.image_id, self.order.scope.kept_image(item.service.name, self.order.release))
 
     # Plan ---------------------------------------------------------------------------------------------------------
 
-    def _plan(self, resolved: t.Sequence[Resolved], found: t.Sequence[Found]) -> Plan:
+    def plan(self, resolved: t.Sequence[Resolved], found: t.Sequence[Found]) -> Plan:
         order, steps = self.order, []
         for item in resolved:
             directory = files.secrets_directory(order.scope, order.side, item.service.name)
@@ -166,7 +150,7 @@ class _Preparation:
             if stale:
                 self.report.actions.append(f"write the secrets of {item.service.name} for side {order.side}")
             for wanted in wanted_containers(order, item.service, item.image_id, self._mounts(item)):
-                steps.append(_step(wanted, found, order.side, stale))
+                steps.append(plan_step(wanted, found, order.side, stale))
         return plan_side(order.side, steps, found)
 
     def _mounts(self, item: Resolved) -> list[Mount]:
@@ -184,9 +168,9 @@ class _Preparation:
         self.engine.set_restart(item, "no")
         self.engine.stop(item, float(item.label("grace") or 10))
 
-    def _record(self, resolved: t.Sequence[Resolved], plan: Plan, outcome: str) -> None:
+    def record(self, resolved: t.Sequence[Resolved], plan: Plan, outcome: str) -> None:
         order = self.order
-        records = read_records(self.system, order.scope)
+        records = SHELF.read(self.system, order.scope.directory)
         before = find(records, order.release)
         if before and before.outcome == "settled":
             outcome = "settled"  # the same release once more; what it has reached stays
@@ -201,14 +185,14 @@ class _Preparation:
                 kept=order.scope.kept_image(name, order.release),
                 pulled=item.pulled or any(old.pulled and old.image == item.reference for old in known),
                 assets=item.assets,
-                containers=[_name(step) for step in steps],
+                containers=[step.name for step in steps],
             )
         number = before.order if before else next_order(records)
         record = Record(order.release, number, order.version, order.identity, order.side, outcome, services)
         if record != before:
-            write_record(self.system, order.scope, record)
+            SHELF.write(self.system, order.scope.directory, record)
 
-    def _lay_out_assets(self, item: Resolved, live: Record | None) -> None:
+    def lay_out_assets(self, item: Resolved, live: Record | None) -> None:
         if not item.assets:
             return
         scope, name = self.order.scope, item.service.name
@@ -246,7 +230,7 @@ class _Preparation:
         )
         return step, made
 
-    def _write_secrets(self, made: t.Sequence[tuple[Step, Found]]) -> None:
+    def write_secrets(self, made: t.Sequence[tuple[Step, Found]]) -> None:
         """Once a container exists its image can say which user must be able to read them."""
         order = self.order
         first = {step.wanted.service.name: (step.wanted.service, container) for step, container in reversed(made)}
@@ -273,7 +257,7 @@ class _Preparation:
 # -- images --------------------------------------------------------------------------------------------------------
 
 
-def _refuse_unknown_keywords(order: Order, engine: Engine) -> None:
+def refuse_unknown_keywords(order: Order, engine: Engine) -> None:
     if not any(service.container for service in order.services):
         return
     known = engine.keywords()
@@ -307,93 +291,7 @@ def _resolved(
     return Resolved(service, reference, image_id, reference in brought, assets)
 
 
-# -- plan ----------------------------------------------------------------------------------------------------------
-
-
-def plan_side(side: str, steps: list[Step], found: t.Sequence[Found]) -> Plan:
-    """Add to the steps what is in their way on this side: the leftovers of earlier attempts."""
-    used = {step.found.id for step in steps if step.found}
-    names = {step.wanted.name for step in steps if step.action == "create"}
-    remove = [item for item in found if item.name in names and item.id not in used]
-    gone = used | {item.id for item in remove}
-    stop = [item for item in found if item.label("side") == side and item.id not in gone]
-    return Plan(steps, [item for item in stop if item.running or item.restart != "no"], remove)
-
-
-def _step(wanted: Wanted, found: t.Sequence[Found], side: str, stale_secrets: bool) -> Step:
-    same = [item for item in found if item.label("side") == side and _fits(item, wanted)]
-    if not same:
-        return Step(wanted, None, "create")
-    best = max(same, key=lambda item: (item.running, item.name == wanted.name, item.started))
-    # With a restart policy of its own it was decided on, and may have traffic: today's secrets are the next release's.
-    stale_secrets = stale_secrets and best.restart == "no"
-    if not wanted.service.traffic:
-        return Step(wanted, best, "restart" if stale_secrets and best.running else "keep")
-    if best.status == "running":
-        return Step(wanted, best, "restart" if stale_secrets else "keep")
-    return Step(wanted, best, "restart" if best.running else "start")
-
-
-def _fits(item: Found, wanted: Wanted) -> bool:
-    """Exactly this specification, and today's values of the secrets in its environment."""
-    return (
-        item.status not in ("dead", "removing")
-        and item.label("spec") == wanted.spec
-        and all(item.environment.get(name) == wanted.environment[name] for name in wanted.service.env_secrets)
-    )
-
-
-def _guard(order: Order, plan: Plan, recorded_live: str) -> None:
-    """Never touch the live side."""
-    live = recorded_live if order.live_side is None else order.live_side
-    touched = [item.name for item in [*plan.stop, *plan.remove] if item.label("side") == live]
-    if order.side == live and not plan.empty:
-        touched += [step.wanted.name for step in plan.steps if step.action != "keep"]
-    foreign = [item.name for item in plan.remove if item.label("side") != order.side and item.running]
-    if touched or foreign:
-        raise SlipwayError(
-            "the live side is never touched",
-            obj=f"side {order.side}",
-            actual=", ".join(sorted({*touched, *foreign})),
-            remedy="Prepare the other side, or switch the traffic away first.",
-            cause="live_side",
-        )
-
-
-def _explain(plan: Plan, report: Report) -> None:
-    report.actions.extend(f"stop {item.name} (left running by release {item.label('release')})" for item in plan.stop)
-    report.actions.extend(f"remove {item.name} (left by an earlier attempt)" for item in plan.remove)
-    for step in plan.steps:
-        name = _name(step)
-        report.about(name, service=step.wanted.service.name, action=step.action, port=step.wanted.host_port)
-        if step.action == "keep":
-            continue
-        and_start = " and start" if step.action == "create" and step.wanted.service.traffic else ""
-        why = {
-            "create": "no container of this specification on this side",
-            "start": "kept from before, same specification",
-            "restart": "a secret changed, or it was paused",
-        }[step.action]
-        report.actions.append(f"{step.action}{and_start} {name} ({why})")
-    touched = [step.found for step in plan.steps if step.found] + plan.stop + plan.remove
-    report.before = shown(touched)
-    gone = {item.name for item in plan.remove}
-    report.after = {
-        **{item.name: {**shown([item])[item.name], "status": "exited", "restart": "no"} for item in plan.stop},
-        **{name: value for name, value in report.before.items() if name not in gone},
-    }
-    for step in plan.steps:
-        name = _name(step)
-        status = "running" if step.wanted.service.traffic else step.found.status if step.found else "created"
-        restart = step.found.restart if step.found and step.action == "keep" else "no"
-        report.after[name] = {"status": status, "restart": restart, "spec": step.wanted.spec}
-
-
-def _name(step: Step) -> str:
-    return step.found.name if step.found else step.wanted.name
-
-
 def _running(order: Order, plan: Plan) -> list[Running]:
     host = reachable(order.publish)
     steps = [step for step in plan.steps if step.wanted.service.traffic]
-    return [Running(step.wanted.service, _name(step), host, step.wanted.host_port) for step in steps]
+    return [Running(step.wanted.service, step.name, host, step.wanted.host_port) for step in steps]

@@ -8,11 +8,13 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.parallel import parallel
+from ..side.records import Record, find, forget_record
 from ..system import System
 from . import files
-from .engine import Engine, parallel
-from .observe import Report
-from .records import Record, find, forget_record, prune, read_records
+from .engine import Engine
+from .records import SHELF, prune
+from .report import Report
 from .spec import Order
 
 
@@ -29,7 +31,7 @@ def predict(order: Order, records: t.Sequence[Record], report: Report) -> None:
 
 def retire(order: Order, system: System, engine: Engine, report: Report) -> None:
     """Remove what is beyond the retention; what cannot be removed now is left for the next time."""
-    gone = prune(read_records(system, order.scope), order.keep, order.release)
+    gone = prune(SHELF.read(system, order.scope.directory), order.keep, order.release)
     found = {item.name: item for item in engine.containers(order.scope.labels)}
     report.actions.extend(f"forget release {record.release}" for record in gone.records)
     parallel(engine.remove, [found[name] for name in gone.containers if name in found and not found[name].running])
@@ -41,7 +43,7 @@ def retire(order: Order, system: System, engine: Engine, report: Report) -> None
         if image is not None and mine and image.id not in engine.used_images():
             _untag(engine, report, reference)
     for record in gone.records:
-        forget_record(system, order.scope, record)
+        forget_record(order.scope.directory, record.release)
     _retire_files(order, system, engine)
 
 
@@ -53,7 +55,7 @@ def _untag(engine: Engine, report: Report, reference: str) -> None:
 
 
 def _retire_files(order: Order, system: System, engine: Engine) -> None:
-    records = read_records(system, order.scope)
+    records = SHELF.read(system, order.scope.directory)
     current = find(records, order.release)
     for service in order.services:
         key = current.services[service.name].assets if current and service.name in current.services else ""

@@ -15,34 +15,33 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.handover import Handover
+from ..side.held import forget_held, read_held
+from ..side.records import Record, find, last_settled
 from ..system import System
-from .engine import Engine, Found, parallel
-from .held import forget_held, read_held
-from .observe import Report, shown
-from .records import Record, find, last_settled, read_records, write_record
+from .acts import (
+    IDLE,
+    LIVE,
+    announce,
+    apply,
+    keep_logs,
+    names_of,
+    policies,
+    put_away,
+    read_back,
+    start_workers,
+    starts,
+    stops,
+)  # fmt: skip
+from .engine import Engine, Found
+from .observe import shown
+from .records import SHELF, containers_of
+from .report import Report
 from .retire import predict, retire
 from .spec import Order
 from .verify import Failures, not_running
 
-LIVE, IDLE = "always", "no"
-WORKER_MINIMUM = 1.0  # seconds that a worker must stay up to count as started
-WORKER_INTERVAL = 0.1
-
 Note = t.Callable[..., None]
-
-
-class Act(t.NamedTuple):
-    """One change to one container: C(policy), C(stop) or C(start)."""
-
-    kind: str
-    container: Found
-    policy: str = ""
-
-    def explain(self) -> str:
-        """For C(actions)."""
-        if self.kind == "policy":
-            return f"set restart policy of {self.container.name} to {self.policy}"
-        return f"{self.kind} {self.container.name}"
 
 
 class Scene(t.NamedTuple):
@@ -82,10 +81,12 @@ def decide(order: Order, system: System, engine: Engine, note: Note, *, check: b
         return report
     _expect_running(scene.by_role(scene.new, "traffic"), engine, report)
     if stop or start:
-        note("workers_hand_over", stop=_names(stop), start=_names(start))
+        note("workers_hand_over", stop=names_of(stop), start=names_of(start))
     for acts in (stop, disarm, arm):
         apply(engine, report, acts)
-    start_workers(system, engine, report, start)
+    start_workers(order.scope, engine, report, start)
+    if report.handover:
+        report.handover.started((item.label("service") for item in new_workers), now=False)
     if stop or start:
         note("workers_handed_over")
     read_back(engine, report, scene.new, running=True, policy=LIVE)
@@ -129,7 +130,7 @@ def settle(order: Order, system: System, engine: Engine, *, check: bool = False)
 def revert(order: Order, system: System, engine: Engine, *, check: bool = False) -> Report:
     """The old side is live as before; the new one is stopped and kept, with its last log lines in the report.
 
-    Workers that are paused for maintenance stay so.
+    Workers that are paused for maintenance stay so. Where the two sides may not run at once, the new one stops first.
 
     :raises SlipwayError: C(live_side) for the side that was live before the release; C(exited) or C(gone) when the old
         side cannot be brought back (the new side's traffic containers are left running then).
@@ -151,14 +152,16 @@ def revert(order: Order, system: System, engine: Engine, *, check: bool = False)
     _announce_outcome(order, scene, report, "reverted")
     if announce(report, [*hand_back, *disarm, *arm, *start, *resume, *away], check):
         return report
+    if order.alone:
+        put_away(engine, report, others)
     for acts in (hand_back, disarm, arm, start):
         apply(engine, report, acts)
-    start_workers(system, engine, report, resume)
+    start_workers(order.scope, engine, report, resume)
     _expect_running(serving, engine, report)
     _expect_all(order, scene)
-    apply(engine, report, policies(others, IDLE))
-    apply(engine, report, stops(others))
-    _keep_logs(engine, report, [act.container for act in [*hand_back, *away] if act.kind == "stop"])
+    if not order.alone:
+        put_away(engine, report, others)
+    keep_logs(engine, report, [act.container for act in [*hand_back, *away] if act.kind == "stop"])
     read_back(engine, report, serving, running=True, policy=LIVE)
     read_back(engine, report, [*resting, *scene.new], running=False, policy=IDLE)
     if held and held.ending:
@@ -202,15 +205,16 @@ def _apart(items: t.Sequence[Found], resting: t.Sequence[Found]) -> tuple[list[F
 
 
 def look(order: Order, system: System, engine: Engine, report: Report) -> Scene:
+    report.handover = Handover(system, order.scope, {one.name for one in order.services if one.singleton})
     with report.timed("read"):
-        records = read_records(system, order.scope)
+        records = SHELF.read(system, order.scope.directory)
         found = engine.containers(order.scope.labels)
     record = find(records, order.release)
-    names = record.containers if record else set()
+    names = containers_of(record) if record else set()
     new = [item for item in found if item.name in names and item.label("side") == order.side]
     live = last_settled(records, side=order.other_side)
     if live:
-        old = [item for item in found if item.name in live.containers]
+        old = [item for item in found if item.name in containers_of(live)]
     else:  # no record, for whatever reason: what runs there is what was live
         old = [item for item in found if item.label("side") == order.other_side and item.running]
     report.before = shown(found)
@@ -238,7 +242,7 @@ def _without_new_side(order: Order, report: Report, check: bool) -> bool:
 
 def _expect_all(order: Order, scene: Scene) -> None:
     live = last_settled(scene.records, side=order.other_side)
-    missing = (live.containers if live else set()) - {item.name for item in scene.old}
+    missing = (containers_of(live) if live else set()) - {item.name for item in scene.old}
     if missing:
         raise not_running(sorted(missing)[0], None)
 
@@ -249,118 +253,7 @@ def _expect_running(items: t.Sequence[Found], engine: Engine, report: Report) ->
     failures.raise_if_any()
 
 
-# -- plan and apply ------------------------------------------------------------------------------------------------
-
-
-def policies(items: t.Iterable[Found], policy: str) -> list[Act]:
-    return [Act("policy", item, policy) for item in items if item.restart != policy]
-
-
-def stops(items: t.Iterable[Found]) -> list[Act]:
-    return [Act("stop", item) for item in items if item.running]
-
-
-def starts(items: t.Iterable[Found]) -> list[Act]:
-    return [Act("start", item) for item in items if item.status != "running"]
-
-
-def _names(acts: t.Iterable[Act]) -> list[str]:
-    return [act.container.name for act in acts]
-
-
-def announce(report: Report, acts: t.Sequence[Act], check: bool) -> bool:
-    """Put the plan into the report; true when it ends there."""
-    report.actions.extend(act.explain() for act in acts)
-    report.after = {name: dict(facts) for name, facts in report.before.items()}
-    for act in acts:
-        about = report.after[act.container.name]
-        if act.kind == "policy":
-            about["restart"] = act.policy
-        else:
-            about["status"] = "running" if act.kind == "start" else "exited"
-    return check
-
-
-def apply(engine: Engine, report: Report, acts: t.Sequence[Act]) -> None:
-    """Do all of these at once."""
-
-    def do(act: Act) -> None:
-        if act.kind == "policy":
-            engine.set_restart(act.container, act.policy)
-        elif act.kind == "start":
-            engine.start(act.container)
-        else:
-            _stop(engine, report, act.container)
-
-    if acts:
-        with report.timed(acts[0].kind):
-            parallel(do, acts)
-
-
-def _stop(engine: Engine, report: Report, item: Found) -> None:
-    grace = float(item.label("grace") or 10)
-    began = report.system.monotonic()
-    after = engine.stop(item, grace)
-    seconds = round(report.system.monotonic() - began, 3)
-    code = after.exit_code if after else None
-    report.about(item.name, action="stop", stop_s=seconds, exit_code=code)
-    if code == 137:
-        report.warnings.append(f"{item.name} did not end within {grace:g} s after SIGTERM and was killed")
-
-
-def start_workers(system: System, engine: Engine, report: Report, acts: t.Sequence[Act]) -> None:
-    """Start them and see them stay: with a restart policy a crash shows only in the number of restarts."""
-    if not acts:
-        return
-    apply(engine, report, acts)
-    failures = Failures(engine, report)
-    names = _names(acts)
-    restarts = {act.container.name: act.container.restarts for act in acts}
-    with report.timed("workers"):
-        end = system.monotonic() + WORKER_MINIMUM
-        while True:
-            for name, item in zip(names, parallel(engine.inspect, names)):
-                if item is None or item.status != "running" or item.restarts > restarts[name]:
-                    failures.note(name, not_running(name, item))
-            failures.raise_if_any()
-            left = end - system.monotonic()
-            if left <= 0:
-                return
-            system.sleep(min(WORKER_INTERVAL, left))
-
-
-def read_back(engine: Engine, report: Report, items: t.Sequence[Found], *, running: bool, policy: str) -> None:
-    """Confirm what was done.
-
-    :raises SlipwayError: C(not_confirmed), or why a container does not run.
-    """
-    for item, now in zip(items, parallel(lambda item: engine.inspect(item.id), items)):
-        if now is None or now.running != running:
-            if running:
-                raise not_running(item.name, now)
-            if now is not None:
-                raise _not_confirmed(item.name, now.status, "stopped")
-        elif now.restart != policy:
-            raise _not_confirmed(item.name, f"restart policy {now.restart}", policy)
-        if now is not None:
-            report.about(item.name, status=now.status, restart=now.restart)
-            report.after.update(shown([now]))
-
-
-def _not_confirmed(name: str, actual: str, wanted: str) -> SlipwayError:
-    return SlipwayError(
-        "not as it was left",
-        obj=name,
-        actual=actual,
-        wanted=wanted,
-        remedy="See who else changes this container, and run the release again.",
-        cause="not_confirmed",
-    )
-
-
-def _keep_logs(engine: Engine, report: Report, items: t.Sequence[Found]) -> None:
-    for item, lines in zip(items, parallel(engine.logs, items)):
-        report.about(item.name, logs=report.clean(lines))
+# -- the outcome ---------------------------------------------------------------------------------------------------
 
 
 def _announce_outcome(order: Order, scene: Scene, report: Report, outcome: str) -> None:
@@ -375,7 +268,7 @@ def _write_outcome(order: Order, system: System, scene: Scene, report: Report, o
     if record is None or record.outcome == outcome:
         return
     try:
-        write_record(system, order.scope, record._replace(outcome=outcome))
+        SHELF.write(system, order.scope.directory, record._replace(outcome=outcome))
     except SlipwayError as error:
         if outcome != "reverted" or error.cause != "no_space":
             raise

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.options import check_shapes, check_singleton, environment, invalid, mappings, number, ports_of
 
 SIDES = ("blue", "green")
 SECRETS_TARGET = "/run/secrets"
 LABEL = "slipway."
 SERVICE_KEYS = (
     "assets", "command", "container", "env", "env_secrets", "health", "image", "port", "ports", "pull", "replicas",
-    "secrets", "smoke", "stop_grace", "traffic",
+    "secrets", "singleton", "smoke", "stop_grace", "traffic",
 )  # fmt: skip
 
 #: Keywords of the docker SDK that are Slipway's own, and why.
@@ -94,6 +94,7 @@ class Service(t.NamedTuple):
     container: dict[str, t.Any]
     stop_grace: float
     pull: str
+    singleton: bool = False  # one in the whole fleet
 
 
 class Order(t.NamedTuple):
@@ -111,6 +112,7 @@ class Order(t.NamedTuple):
     live_side: str | None = None  # None: look it up in the records; empty: nothing is live yet
     deadline: float = 900.0
     kept_release: str = ""  # take the images that this kept release ran with
+    alone: bool = False  # whether the new side stops before the old one starts again
 
     @property
     def other_side(self) -> str:
@@ -141,7 +143,7 @@ def parse_services(options: t.Mapping[str, t.Any], side: str) -> list[Service]:
     services = []
     for name, option in sorted(options.items()):
         if not isinstance(option, t.Mapping):
-            raise _invalid(f"services.{name}", option, "a mapping of options")
+            raise invalid(f"services.{name}", option, "a mapping of options")
         services.append(_parse_service(str(name), option, side))
     return services
 
@@ -212,58 +214,55 @@ def safe_release(release: str) -> str:
 
 def _parse_service(name: str, option: t.Mapping[str, t.Any], side: str) -> Service:
     where = f"services.{name}"
-    for key in option:
-        if key not in SERVICE_KEYS:
-            raise _invalid(f"{where}.{key}", None, f"one of {', '.join(SERVICE_KEYS)}", what="unknown option")
-        shape, words = _SHAPES.get(key, (object, ""))
-        if option[key] and not isinstance(option[key], shape):
-            raise _invalid(f"{where}.{key}", option[key], words)
+    check_shapes(option, where, SERVICE_KEYS, _SHAPES)
     if not option.get("image"):
-        raise _invalid(f"{where}.image", option.get("image"), "an image reference")
+        raise invalid(f"{where}.image", option.get("image"), "an image reference")
     assets = option.get("assets") or {}
     service = Service(
         name=name,
         image=str(option["image"]),
         command=option.get("command"),
-        replicas=_number(option, "replicas", 1, where, int, low=1),
-        port=_number(option, "port", None, where, int, low=1),
-        ports=_host_ports(option.get("ports") or {}, where),
+        replicas=number(option, "replicas", 1, where, int, low=1),
+        port=number(option, "port", None, where, int, low=1),
+        ports=ports_of(option, where),
         traffic=bool(option.get("traffic", option.get("port") is not None)),
-        env={str(key): _text(value) for key, value in (option.get("env") or {}).items()},
+        env=environment(option),
         secrets=list(option.get("secrets") or []),
         env_secrets=list(option.get("env_secrets") or []),
         health=dict(option["health"]) if option.get("health") else None,
-        smoke=_mappings(option.get("smoke") or [], f"{where}.smoke"),
+        smoke=mappings(option.get("smoke") or [], f"{where}.smoke"),
         assets_path=str(assets.get("path") or "").rstrip("/"),
-        assets_keep=_number(assets, "keep", 0.0, f"{where}.assets", float, low=0),
+        assets_keep=number(assets, "keep", 0.0, f"{where}.assets", float, low=0),
         container=dict(option.get("container") or {}),
-        stop_grace=_number(option, "stop_grace", 10.0, where, float, low=0),
+        stop_grace=number(option, "stop_grace", 10.0, where, float, low=0),
         pull=str(option.get("pull") or "missing"),
+        singleton=bool(option.get("singleton")),
     )
     if assets and not re.fullmatch(r"/[^/].*", service.assets_path):
-        raise _invalid(f"{where}.assets.path", assets.get("path"), "an absolute path inside the container, not /")
+        raise invalid(f"{where}.assets.path", assets.get("path"), "an absolute path inside the container, not /")
     _check(service, where, side)
     return service
 
 
 def _check(service: Service, where: str, side: str) -> None:
     if service.pull not in ("missing", "always", "never"):
-        raise _invalid(f"{where}.pull", service.pull, "missing, always or never")
+        raise invalid(f"{where}.pull", service.pull, "missing, always or never")
     if service.port is not None and len(service.ports.get(side, [])) < service.replicas:
-        raise _invalid(f"{where}.ports.{side}", service.ports.get(side), f"{service.replicas}, one a replica")
+        raise invalid(f"{where}.ports.{side}", service.ports.get(side), f"{service.replicas}, one a replica")
+    check_singleton(service.singleton, service.traffic, service.replicas, where)
     if service.traffic and service.port is None:
-        raise _invalid(f"{where}.port", None, "a port, because traffic is true")
+        raise invalid(f"{where}.port", None, "a port, because traffic is true")
     for kind in ("secrets", "env_secrets"):
         for name in getattr(service, kind):
             if not isinstance(name, str) or not _SECRET_NAME.fullmatch(name):
-                raise _invalid(f"{where}.{kind}", name, "names of letters, digits and underscores")
+                raise invalid(f"{where}.{kind}", name, "names of letters, digits and underscores")
     from_secrets = [*service.env_secrets, *(f"{name}_FILE" for name in service.secrets)]
     taken = [name for name in from_secrets if name in service.env]
     if taken:
-        raise _invalid(f"{where}.env.{taken[0]}", None, f"{taken[0]} left to the secret", what="set twice")
+        raise invalid(f"{where}.env.{taken[0]}", None, f"{taken[0]} left to the secret", what="set twice")
     command = service.command
     if command is not None and not isinstance(command, (str, list)):
-        raise _invalid(f"{where}.command", command, "a string or a list of strings")
+        raise invalid(f"{where}.command", command, "a string or a list of strings")
     for key in service.container:
         if key in RESERVED:
             raise SlipwayError(
@@ -273,45 +272,7 @@ def _check(service: Service, where: str, side: str) -> None:
                 cause="invalid",
             )
     if service.port is not None and str(service.container.get("network_mode", "")) == "host":
-        raise _invalid(f"{where}.container.network_mode", "host", "a network of its own, so that both sides can run")
-
-
-def _host_ports(option: t.Mapping[str, t.Any], where: str) -> dict[str, list[int]]:
-    try:
-        return {str(side): [int(port) for port in ports] for side, ports in option.items()}
-    except (TypeError, ValueError, OverflowError):
-        raise _invalid(f"{where}.ports", option, "a list of host ports for each side") from None
-
-
-def _mappings(option: t.Sequence[t.Any], where: str) -> list[dict[str, t.Any]]:
-    for item in option:
-        if not isinstance(item, t.Mapping):
-            raise _invalid(where, item, "a list of mappings")
-    return [dict(item) for item in option]
-
-
-def _number(
-    option: t.Mapping[str, t.Any], key: str, default: t.Any, where: str, kind: type[t.Any], *, low: float
-) -> t.Any:
-    value = option.get(key)
-    if value is None:
-        return default
-    try:
-        number = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        number = None
-    if isinstance(value, bool) or number is None or not low <= number < math.inf:
-        raise _invalid(f"{where}.{key}", value, f"a number from {low:g} up")
-    return number
-
-
-def _text(value: t.Any) -> str:
-    """A value of C(env): what YAML made a boolean is written as YAML writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _invalid(where: str, actual: t.Any, wanted: str, *, what: str = "value refused") -> SlipwayError:
-    return SlipwayError(what, obj=where, actual=actual, wanted=wanted, remedy="Correct this option.", cause="invalid")
+        raise invalid(f"{where}.container.network_mode", "host", "a network of its own, so that both sides can run")
 
 
 # -- the container -------------------------------------------------------------------------------------------------

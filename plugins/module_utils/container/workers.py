@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from ..side.held import Held, forget_held, read_held, write_held
 from ..system import System
+from .acts import IDLE, LIVE, announce, apply, policies, read_back, start_workers, starts, stops
 from .engine import Engine
-from .held import Held, forget_held, read_held, write_held
-from .observe import Report
-from .sides import IDLE, LIVE, Note, announce, apply, look, policies, read_back, start_workers, starts, stops
+from .report import Report
+from .sides import Note, look
 from .spec import Order
 
 
@@ -51,7 +52,7 @@ def let_go(order: Order, system: System, engine: Engine, note: Note, *, check: b
         return report
     write_held(system, order.scope, held._replace(ending=True))
     apply(engine, report, arm)
-    start_workers(system, engine, report, start)
+    start_workers(order.scope, engine, report, start)
     read_back(engine, report, workers, running=True, policy=LIVE)
     forget_held(system, order.scope)
     note("workers_resumed", paused_seconds=held.seconds(system))

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import os
-import traceback
 import typing as t
 
 from ..container.engine import Engine
-from ..container.observe import Report, observe
+from ..container.observe import observe
+from ..container.report import Report
 from ..container.spec import Order, Scope, default_identity, parse_services
-from ..errors import SlipwayError
 from ..system import System
-from .one_side import NO_STEP, read_secrets, record_outcome, stage
+from .one_side import NO_STEP, performed, record_outcome, stage
 
 
 def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
@@ -22,15 +21,7 @@ def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
 
     :param params: by C(arguments.CONTAINER_DEPLOY), with every default filled in.
     """
-    secrets: dict[str, str] = {}
-    try:
-        secrets.update(read_secrets(params["secrets"]))
-        return run(params, secrets, System(), check)
-    except SlipwayError as error:
-        said = error.result()
-    except Exception as error:  # whatever it is, it may quote what a container was to be made with
-        said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
-    return {"failed": True, **Report(System(), secrets.values()).clean(said)}
+    return performed(params, check, run, Report)
 
 
 def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check: bool) -> dict[str, t.Any]:
@@ -46,7 +37,7 @@ def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check
             step.decision(params["release"]["spec"])
         report = act(order, params, system, step or NO_STEP)
         if step is not None:
-            record_outcome(order, params, step)
+            record_outcome(order, params, step, report)
     return report.result()
 
 
@@ -69,6 +60,7 @@ def make_order(params: dict[str, t.Any], secrets: dict[str, str]) -> Order:
         live_side=params["live_side"],
         deadline=float(release.get("deadline") or 900),
         kept_release=params["kept_release"],
+        alone=release.get("outcome") == "open",
     )
 
 
@@ -77,10 +69,12 @@ def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> 
     check = step is None
     if not order.services:
         return Report(system, ())
-    if params["state"] == "prepared":
-        from ..container.prepare import prepare
+    if params["state"] in ("fetched", "prepared"):
+        return brought(order, params, system, check)
+    if params["state"] == "rebuilt":
+        from ..container.rebuild import rebuild
 
-        return prepare(order, system, Engine(), prober(order.secrets.values(), system), check=check)
+        return rebuild(order, system, Engine(), check=check)
     if params["state"] in ("workers_paused", "workers_resumed"):
         from ..container.workers import hold, let_go
 
@@ -94,26 +88,18 @@ def act(order: Order, params: dict[str, t.Any], system: System, step: t.Any) -> 
     return acts[params["state"]](order, system, Engine(), check=check)
 
 
-def prober(secrets: t.Iterable[str], system: System) -> t.Callable[[t.Sequence[t.Any]], list[t.Any]]:
-    """The probe engine, in the words of the container engine.
+def brought(order: Order, params: dict[str, t.Any], system: System, check: bool) -> Report:
+    """The new side, or what it is made of; and before it the releases that this machine has missed."""
+    earlier = Report(system, ())
+    if params["retained"]:
+        from ..container.retained import bring
 
-    :param secrets: values that must not show in any verdict.
-    """
-    hidden = tuple(secrets)
+        earlier = bring(order, params["retained"], system, Engine(), check=check)
+    if params["state"] == "fetched":
+        from ..container.fetch import fetch
 
-    def probe(checks: t.Sequence[t.Any]) -> list[t.Any]:
-        from ..container.engine import parallel
-        from ..container.verify import Verdict
-        from ..probe.loop import check_once, probe_all
-        from ..probe.model import Policy, Target
+        return earlier.followed_by(fetch(order, system, Engine(), check=check))
+    from ..container.prepare import prepare
+    from .probing import prober
 
-        targets = [Target(policy=Policy(**check.policy), **check.target) for check in checks]
-        if checks[0].once:
-            results = parallel(
-                lambda item: check_once(item, system=system, policy=item.policy, secrets=hidden), targets
-            )
-        else:
-            results = probe_all(targets, system=system, policy=Policy(), secrets=hidden)
-        return [Verdict(r.healthy, r.cause, r.message, r.evidence, r.seconds, r.remedy) for r in results]
-
-    return probe
+    return earlier.followed_by(prepare(order, system, Engine(), prober(order.secrets.values(), system), check=check))

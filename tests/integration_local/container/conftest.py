@@ -153,7 +153,7 @@ class Site:
         """As the module does, with a release id of its own but no lease."""
         order = self.order(side, release, services, **more)
         step = None if check else module.NO_STEP
-        return module.act(order, {"state": state}, System(), step).result()
+        return module.act(order, {"state": state, "retained": []}, System(), step).result()
 
     def order(self, side: str, release: str, services: dict, **more) -> Order:
         values = {

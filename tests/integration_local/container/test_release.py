@@ -12,7 +12,7 @@ import stat
 import time
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.container import sides
+from ansible_collections.slipway.deploy.plugins.module_utils.container import acts
 from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import Engine
 from ansible_collections.slipway.deploy.plugins.module_utils.container.observe import observe
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
@@ -188,7 +188,7 @@ def test_a_worker_that_ends_at_once_is_refused_although_its_restart_policy_start
     services = {"job": site.worker(2, env={"MODE": "exit"})}
     site.run("prepared", "green", "r2", services)
     with monkeypatch.context() as patch:
-        patch.setattr(sides, "WORKER_MINIMUM", 30.0)  # its Python may take a while to come up on a busy machine
+        patch.setattr(acts, "WORKER_MINIMUM", 30.0)  # its Python may take a while to come up on a busy machine
         assert failure(site, "decided", "green", "r2", services).cause == "exited"
     site.run("reverted", "green", "r2", services)
     assert seen(site)["job-r1-1"] == ("running", "always")

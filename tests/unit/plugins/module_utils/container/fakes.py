@@ -12,12 +12,13 @@ import threading
 import typing as t
 
 from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import Found, Image, image_missing
+from ansible_collections.slipway.deploy.plugins.module_utils.container.fetch import fetch
 from ansible_collections.slipway.deploy.plugins.module_utils.container.prepare import prepare
 from ansible_collections.slipway.deploy.plugins.module_utils.container.sides import decide, pause, revert, settle
 from ansible_collections.slipway.deploy.plugins.module_utils.container.spec import Order, Scope, parse_services
-from ansible_collections.slipway.deploy.plugins.module_utils.container.verify import Verdict
 from ansible_collections.slipway.deploy.plugins.module_utils.container.workers import hold, let_go
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.side.checks import Verdict
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 
@@ -90,6 +91,7 @@ class FakeEngine:
         self.watch: t.Callable[[], None] = lambda: None
         self.user = str(os.getuid())
         self.pulls: list[str] = []
+        self.mounted: list[str] = []  # volumes, by every container
 
     # Facts
 
@@ -105,6 +107,12 @@ class FakeEngine:
 
     def used_images(self) -> set[str]:
         return {item.image for item in [*self.all.values()]}
+
+    def users_of(self, image_id: str) -> set[str]:
+        return {item.id for item in [*self.all.values()] if item.image == image_id}
+
+    def volumes(self, container: Found) -> list[str]:
+        return self.mounted
 
     def inspect(self, container: str) -> Found | None:
         return next((item for item in [*self.all.values()] if container in (item.id, item.name)), None)
@@ -219,7 +227,7 @@ class World:
 
     def probe(self, checks: t.Sequence[t.Any]) -> list[Verdict]:
         self.asked.extend(checks)
-        images = [self.engine.inspect(check.container).image for check in checks]
+        images = [self.engine.inspect(check.item).image for check in checks]
         return [
             Verdict(False, "status", "it says 500 s3cret-token.", {"body": "s3cret-token"}, 1.0)
             if image in self.sick
@@ -237,7 +245,7 @@ class World:
         if state in noting:
             act: t.Any = noting[state]
             return act(order, system, engine, lambda event, **_data: self.notes.append(event), check=check).result()
-        acts = {"settled": settle, "paused": pause, "reverted": revert}
+        acts = {"settled": settle, "paused": pause, "reverted": revert, "fetched": fetch}
         return acts[state](order, system, engine, check=check).result()
 
     def release(self, side: str, release: str, services: dict[str, t.Any], **more: t.Any) -> None:

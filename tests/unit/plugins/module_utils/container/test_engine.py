@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import _found, _said, parallel
+from ansible_collections.slipway.deploy.plugins.module_utils.container.engine import _found, _said
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.side.parallel import parallel
 
 REFUSED = "Error while fetching server API version: ('Connection aborted.', {})"
 

@@ -10,7 +10,7 @@ import json
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.stages import container_deploy
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import container_deploy, one_side
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import CONTAINER_DEPLOY
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.container.fakes import World
@@ -106,14 +106,14 @@ def test_the_journal_tells_of_the_hand_over_of_the_workers(stage):
 )
 def test_secrets_that_cannot_be_read_are_refused_without_showing_them(text):
     with pytest.raises(SlipwayError) as caught:
-        container_deploy.read_secrets(text)
+        one_side.read_secrets(text)
     assert text not in caught.value.message
 
 
 def test_secrets_arrive_as_they_were_sent():
     text = base64.b64encode(json.dumps({"A": "grün", "B": 1}).encode()).decode()
-    assert container_deploy.read_secrets(text) == {"A": "grün", "B": "1"}
-    assert container_deploy.read_secrets("") == {}
+    assert one_side.read_secrets(text) == {"A": "grün", "B": "1"}
+    assert one_side.read_secrets("") == {}
 
 
 def test_an_error_that_nobody_expected_says_no_secret(tmp_path, monkeypatch):

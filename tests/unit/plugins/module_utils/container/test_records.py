@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.container.records import (
-    Record,
+    SHELF,
     ServiceRecord,
-    decode,
-    encode,
-    last_settled,
+    containers_of,
     owner,
     prune,
 )
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.side.records import Record, last_settled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,21 +43,22 @@ RECORDS = st.builds(
 
 @given(RECORDS)
 def test_what_was_written_is_read_back(value):
-    assert decode(encode(value), "path") == value
+    assert SHELF.decode(SHELF.encode(value), "path") == value
 
 
 @given(
-    st.binary() | RECORDS.map(encode).flatmap(lambda data: st.integers(0, len(data) - 2).map(lambda end: data[:end]))
+    st.binary()
+    | RECORDS.map(SHELF.encode).flatmap(lambda data: st.integers(0, len(data) - 2).map(lambda end: data[:end]))
 )
 def test_whatever_else_is_in_the_file_is_refused_with_its_path(data):
     with pytest.raises(SlipwayError) as caught:
-        decode(data, "/the/path")
+        SHELF.decode(data, "/the/path")
     assert caught.value.obj == "/the/path"
 
 
 def test_the_record_of_a_newer_slipway_is_refused():
     with pytest.raises(SlipwayError) as caught:
-        decode(encode(record(1)).replace(b'"schema": 1', b'"schema": 2'), "path")
+        SHELF.decode(SHELF.encode(record(1)).replace(b'"schema": 1', b'"schema": 2'), "path")
     assert caught.value.cause == "schema"
 
 
@@ -109,5 +109,5 @@ def test_the_retention_never_takes_the_current_release_or_one_of_the_newest(item
     newest = list(dict.fromkeys(item.identity for item in reversed(settled)))[: max(keep, 1)]
     assert {item.identity for item in left if item.outcome == "settled"} >= set(newest)
     assert last_settled(left) == last_settled(records)
-    named = {name for item in left for name in item.containers}
+    named = {name for item in left for name in containers_of(item)}
     assert not named & set(pruning.containers)

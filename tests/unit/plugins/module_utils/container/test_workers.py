@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.container.held import read_held
 from ansible_collections.slipway.deploy.plugins.module_utils.container.observe import observe
+from ansible_collections.slipway.deploy.plugins.module_utils.side.held import read_held
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.container.courses import (
     NEW_LIVE,
     OLD_KEPT,

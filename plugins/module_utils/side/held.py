@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """That the live side's workers are paused for maintenance, as this machine remembers it (private to the collection).
 
-Restart policies alone do not tell: a hand-over that was cut off leaves the same ones behind. So it is a file of its own,
+What comes back after a reboot does not tell alone: a hand-over that was cut off leaves the same behind. So it is a file of its own,
 written before the first worker stops and gone when they work again, or when a release has given the work to its own.
 """
 
@@ -16,9 +16,16 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from .spec import Scope
 
 FILE = "workers_paused.json"
+
+
+class Scope(t.Protocol):
+    """One platform in one environment on this machine."""
+
+    @property
+    def directory(self) -> str:
+        """Of its state."""
 
 
 class Held(t.NamedTuple):
