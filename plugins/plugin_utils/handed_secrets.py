@@ -21,6 +21,13 @@ def site_secrets(options: t.Iterable[t.Any], variables: t.Mapping[str, t.Any], t
     return {name: value for name, value in read_secrets(variables, templar).items() if name in wanted}
 
 
+def tls_secrets(tls: t.Any, variables: t.Mapping[str, t.Any], templar: t.Any) -> dict[str, str]:
+    """Those that certificates and their keys are made of."""
+    certificates = tls.get("certificates") or [] if isinstance(tls, t.Mapping) else []
+    names = [one.get(part) for one in certificates if isinstance(one, t.Mapping) for part in ("chain", "key")]
+    return site_secrets([{"secrets": [str(name) for name in names if name]}], variables, templar)
+
+
 def encode_secrets(secrets: t.Mapping[str, t.Any]) -> str:
     """Secrets as one opaque parameter.
 

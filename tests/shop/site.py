@@ -27,6 +27,7 @@ PARTS = (
     "provision.yml",
     "production",
     "staging",
+    "plain",
 )
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".cache" / "collections"
 
@@ -52,11 +53,12 @@ class Run(t.NamedTuple):
 class Site:
     """A directory with a site in it.
 
+    :param lab: whose machines it is about, where it is a lab's.
     :param directory: where; the example's own directory itself, or a copy of its parts.
     :param example: of which site.
     """
 
-    def __init__(self, lab: Lab, directory: Path, example: Path = SHOP) -> None:
+    def __init__(self, lab: Lab | None, directory: Path, example: Path = SHOP) -> None:
         self.lab = lab
         self.directory = directory
         if directory != example:
@@ -81,6 +83,7 @@ class Site:
 
         :param hosts: variables of single machines.
         """
+        assert self.lab is not None, "its inventory is written by hand"
         content = json.loads(self.lab.write_inventory(groups, dict(variables), user).read_text())
         content["all"]["vars"] = {"ansible_become": user != "root", **content["all"]["vars"], **variables}
         for name, own in (hosts or {}).items():

@@ -9,14 +9,17 @@ import os
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.checks import Prober, Running, health_checks, reachable, smoke_checks
+from ..side.handover import Handover
+from ..side.records import Record, find
 from ..system import System
-from .manager import RUNNING, Found, Manager, not_running
+from .manager import FAILED, RUNNING, Found, Manager, not_running
 from .observe import current_path, current_release, shown
-from .records import Record, find, write_record
+from .records import SHELF
 from .report import Report
-from .spec import Order
+from .spec import IN_PLACE, Order
 from .tree import replace_link
-from .verify import Failures
+from .verify import Failures, target
 
 WORKER_MINIMUM = 1.0  # seconds that a worker must stay up to count as started
 WORKER_INTERVAL = 0.1
@@ -60,6 +63,25 @@ def starts(items: t.Iterable[Found]) -> list[Act]:
     return [Act("start", chosen)] if chosen else []
 
 
+class Handing(t.NamedTuple):
+    """Who ends and who starts, in an order in which no two are together that may not be."""
+
+    first: list[Act]  # end
+    start: list[Act]
+    last: list[Act]  # end, when those have started that have the same ports
+
+
+def handing(manager: Manager, leaving: t.Sequence[Found], coming: t.Sequence[Found]) -> Handing:
+    """Hand over from some processes to others."""
+    beside = [item for item in leaving if item.labels.role == IN_PLACE and _shares(manager, item, coming)]
+    return Handing(stops(item for item in leaving if item not in beside), starts(coming), stops(beside))
+
+
+def _shares(manager: Manager, item: Found, coming: t.Sequence[Found]) -> bool:
+    others = [other for other in coming if other.labels.service == item.labels.service]
+    return bool(others) and all(manager.shares_port(other.name, item.name) for other in others)
+
+
 class Acting:
     """Acts for one order, and its report."""
 
@@ -68,6 +90,8 @@ class Acting:
         self.system = system
         self.manager = manager
         self.report = report
+        self.handover = Handover(system, order.scope, {one.name for one in order.services if one.singleton})
+        report.handover = self.handover
 
     def links_to(self, release: str) -> list[Act]:
         """What makes C(current) name a release, or, with none, go."""
@@ -106,7 +130,9 @@ class Acting:
         elif act.kind in ("boot", "unboot"):
             self.manager.set_boot(act.names, act.kind == "boot")
         elif act.kind == "stop":
+            self.handover.ending(item.labels.service for item in act.items)
             ended = self.manager.stop(act.items)
+            self.handover.ended(item.labels.service for item in act.items)
             for item in act.items:
                 self.report.ended(item, ended[item.name])
         else:
@@ -117,9 +143,18 @@ class Acting:
             failures.raise_if_any()
 
     def start_workers(self, acts: t.Sequence[Act]) -> None:
-        """Start them and see them stay: their manager starts again what ends."""
+        """Start them and see them stay: their manager starts again what ends.
+
+        :raises SlipwayError: C(runs_already) when another instance of a singleton has not ended.
+        """
+        items = [item for act in acts for item in act.items]
+        if self.handover.of(item.labels.service for item in items):
+            names = {item.name for item in items}
+            there = [item for item in self.manager.found(self.order.scope) if item.running and item.name not in names]
+            self.handover.refuse_second((item.labels.service, item.name) for item in there)
         self.apply(acts)
-        started = self.manager.inspect([name for act in acts for name in act.names])
+        self.handover.started(item.labels.service for item in items)
+        started = self.manager.inspect([item.name for item in items])
         failures = Failures(self.manager, self.report, stop=False)
         end = self.system.monotonic() + WORKER_MINIMUM
         with self.report.timed("workers"):
@@ -130,8 +165,26 @@ class Acting:
                 self.system.sleep(min(WORKER_INTERVAL, left))
         failures.raise_if_any()
 
-    def expect_running(self, items: t.Sequence[Found]) -> None:
-        """Each has a process now.
+    def expect_answers(self, items: t.Sequence[Found], probe: Prober) -> None:
+        """Each is healthy at the port that it has taken over, and passes its smoke tests.
+
+        :raises SlipwayError: as of C(prepared); nothing is stopped.
+        """
+        services = {service.name: service for service in self.order.services}
+        host, running = reachable(self.order.publish), []
+        for item in items:
+            service = services[item.labels.service]
+            port = service.ports[self.order.side][item.number - 1]
+            running.append(Running(service, item.name, host, port))
+        started = self.manager.inspect([item.name for item in items])
+        failures = Failures(self.manager, self.report, stop=False)
+        for name, checks in (("verify", health_checks), ("smoke", smoke_checks)):
+            with self.report.timed(name):
+                failures.ask(probe, checks(running, target), started)
+            failures.raise_if_any()
+
+    def expect_running(self, items: t.Sequence[Found], *, since_start: bool = False) -> None:
+        """Each has a process now; or, as long as it was not decided on, the one that was started, and none that followed it.
 
         :raises SlipwayError: C(exited), with the evidence of all that do not.
         """
@@ -139,6 +192,8 @@ class Acting:
         now = self.manager.inspect([item.name for item in items])
         for item in items:
             found = now.get(item.name)
+            if found is not None and since_start and found.restarts and not item.boot:
+                found = found._replace(status=FAILED)
             if found is None or found.status != RUNNING:
                 failures.note(item.name, not_running(item.name, found, self.manager))
         failures.raise_if_any()
@@ -188,7 +243,7 @@ class Acting:
         if record is None or record.outcome == outcome:
             return
         try:
-            write_record(self.system, self.order.scope, record._replace(outcome=outcome))
+            SHELF.write(self.system, self.order.scope.directory, record._replace(outcome=outcome))
         except SlipwayError as error:
             if outcome != "reverted" or error.cause != "no_space":
                 raise

@@ -5,19 +5,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import typing as t
 
 from ..errors import SlipwayError
-from ..system import System
-from .owners import user_ids
+from ..system import System, file_error
+from .owners import become
 from .report import Report
 from .spec import Step
 
 LOG_LINES = 30
 KILL_AFTER = 5.0  # seconds between SIGTERM and SIGKILL for a step that takes too long
+NO_SPACE = os.strerror(errno.ENOSPC)  # as every program says it, in the language that steps have
 CACHES = ("PIP_CACHE_DIR", "UV_CACHE_DIR", "npm_config_cache", "YARN_CACHE_FOLDER")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def bounded(argv: t.Sequence[str], seconds: float) -> list[str]:
+    """A command that ends after so many seconds, or when its caller is killed, with all that it has started: the next
+    run must not find somebody at work in the same directory.
+    """
+    end = ["timeout", f"--kill-after={KILL_AFTER:g}", f"{seconds:g}"]
+    return ["setpriv", "--pdeathsig", "TERM", *end, *argv]
 
 
 class Builder(t.NamedTuple):
@@ -32,14 +42,15 @@ class Builder(t.NamedTuple):
     def run(self, steps: t.Sequence[Step], where: str) -> None:
         """All steps, one after the other; the first that fails ends it.
 
-        :raises SlipwayError: C(build_failed) or C(build_timeout), with the last lines of what it said.
+        :param where: how messages call the list, C(services.backend.build).
+        :raises SlipwayError: C(build_failed) or C(build_timeout), with the last lines of what it said; C(no_space).
         """
         for index, step in enumerate(steps):
-            self._step(step, f"{where}.build[{index}] {step.name}")
+            self._step(step, f"{where}[{index}] {step.name}")
 
     def _step(self, step: Step, where: str) -> None:
         began = self.system.monotonic()
-        argv = ["timeout", f"--kill-after={KILL_AFTER:g}", f"{step.timeout:g}", *self._as_user(step)]
+        argv = bounded(self._as_user(step), step.timeout)
         # One output, in the order in which it was written.
         merged = ["sh", "-c", 'exec "$@" 2>&1', "sh", *argv]
         done = self.system.run(merged, timeout=step.timeout + 2 * KILL_AFTER)
@@ -49,6 +60,8 @@ class Builder(t.NamedTuple):
             return
         lines = self.report.clean(done.stdout).splitlines()[-LOG_LINES:]
         late = done.rc in (124, 137) and seconds >= step.timeout
+        if any(NO_SPACE in line for line in lines):
+            raise file_error(OSError(errno.ENOSPC, NO_SPACE), where)
         raise SlipwayError(
             f"a build step did not end within {step.timeout:g} s" if late else f"a build step ended with {done.rc}",
             obj=where,
@@ -70,5 +83,4 @@ class Builder(t.NamedTuple):
         inner = ["env", "-i", f"--chdir={self.tree}", *(f"{name}={value}" for name, value in env.items()), *command]
         if not self.user or os.geteuid() != 0:
             return inner
-        uid, gid = user_ids(self.user, "user")
-        return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--", *inner]
+        return [*become(self.user, "user"), *inner]

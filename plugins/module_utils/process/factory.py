@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import glob
 import typing as t
 
+from ..errors import SlipwayError
+from ..side.options import invalid
 from ..system import System
+from .kinds import MANAGERS, SOURCES
 from .manager import Manager
-from .options import invalid
 from .source import Place, Source
-
-MANAGERS = ("systemd",)
-SOURCES = ("archive", "directory", "git")
+from .spec import Scope
 
 
 def make_manager(kind: str, system: System, base: str) -> Manager:
@@ -25,7 +26,39 @@ def make_manager(kind: str, system: System, base: str) -> Manager:
         from .systemd import Systemd
 
         return Systemd(system, base)
+    if kind == "supervisor":
+        from .supervisor import Supervisor
+
+        return Supervisor(system, base)
+    if kind == "pm2":
+        from .pm2 import PM2
+
+        return PM2(system, base)
     raise invalid("manager", kind, " or ".join(MANAGERS))
+
+
+def refuse_others(kind: str, scope: Scope) -> None:
+    """Refuse a manager for a platform that another one of this machine has programs of: it would neither see nor stop them.
+
+    :raises SlipwayError: C(other_manager), naming a definition.
+    """
+    prefix = f"slipway-{scope.platform}.{scope.environment}.*"
+    definitions = {
+        "systemd": f"/etc/systemd/system/{prefix}@.service",
+        "supervisor": f"/etc/supervis*/*.d/{prefix}",
+        "pm2": f"{scope.base}/pm2/programs/{prefix}",
+    }
+    for other in MANAGERS:
+        there = sorted(glob.glob(definitions[other])) if other != kind else []
+        if there:
+            raise SlipwayError(
+                "another process manager has programs of this platform",
+                obj=there[0],
+                actual=other,
+                wanted=kind,
+                remedy=f"Keep manager {other}, or stop these programs and remove their definitions first.",
+                cause="other_manager",
+            )
 
 
 def make_source(options: t.Mapping[str, t.Any], where: str, place: Place) -> Source:
@@ -46,4 +79,12 @@ def make_source(options: t.Mapping[str, t.Any], where: str, place: Place) -> Sou
         from .source_git import GitSource
 
         return GitSource(options, where, place)
+    if kind == "wheel":
+        from .source_wheel import WheelSource
+
+        return WheelSource(options, where, place)
+    if kind == "npm":
+        from .source_npm import NpmSource
+
+        return NpmSource(options, where, place)
     raise invalid(f"{where}.kind", kind, " or ".join(SOURCES))

@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import json
 import os
 import shutil
 import tempfile
 import typing as t
 
 from ..errors import SlipwayError
-from ..system import Completed
+from ..system import Completed, file_error
+from .build import KILL_AFTER, NO_SPACE, bounded
 from .source import Place
 from .spec import digest
 
-GIT = ["git", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0", "-c", "advice.detachedHead=false"]
+# What is fetched stays one pack, which is there whole or not at all; unpacked, a part of it would look like the commit.
+GIT = ["git", "-c", "protocol.ext.allow=never", "-c", "gc.auto=0", "-c", "fetch.unpackLimit=1"]
 MEMORY = "/dev/shm"  # noqa: S108  # each command has a directory of its own there
+PREFIX = "slipway-git-"
 SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=15"
 
 
@@ -36,6 +42,7 @@ class Mirror:
         self._key, self._known_hosts = key, known_hosts
         self._parent = os.path.join(place.base, "repositories")
         self._path = os.path.join(self._parent, f"{digest(address)}.git")
+        self._tags = f"{self._path[:-4]}.tags.json"
 
     # What there is --------------------------------------------------------------------------------------------------
 
@@ -58,12 +65,22 @@ class Mirror:
 
     def known_tag(self, tag: str) -> str:
         """The commit that a tag was at when this machine released it; empty when it never did."""
-        done = self._try(["rev-parse", "--verify", "--quiet", f"refs/slipway/tags/{tag}"], here=True)
-        return done.stdout.strip() if done.rc == 0 else ""
+        return str(self._noted().get(tag, ""))
 
     def note_tag(self, tag: str, commit: str) -> None:
-        """Remember what a tag was."""
-        self._asked(["update-ref", f"refs/slipway/tags/{tag}", commit], here=True)
+        """Remember what a tag was: beside the mirror, which may have to be made anew."""
+        noted = self._noted()
+        if noted.get(tag) != commit:
+            data = json.dumps({**noted, tag: commit}, sort_keys=True, indent=1)
+            self._system.replace_file(self._tags, f"{data}\n".encode())
+
+    def _noted(self) -> dict[str, t.Any]:
+        try:
+            noted = json.loads(self._system.read_file(self._tags) or b"{}")
+            return noted if isinstance(noted, dict) else {}
+        except ValueError:
+            remedy = "Remove this file; what its tags were is then no longer known."
+            raise SlipwayError("damaged", obj=self._tags, remedy=remedy, cause="record_damaged") from None
 
     # Files ----------------------------------------------------------------------------------------------------------
 
@@ -145,18 +162,23 @@ class Mirror:
         env = {"GIT_TERMINAL_PROMPT": "0", "GIT_INDEX_FILE": index, "LC_ALL": "C.UTF-8"}
         place = [f"--git-dir={self._path}"] if here else []
         place += [f"--work-tree={into}"] if into else []
+        command = bounded([*GIT, *place, *argv], self._deadline)
         with self._ssh(env):
             self._system.unlink(index)
             try:
-                return self._system.run([*GIT, *place, *argv], timeout=self._deadline, env=env)
+                done = self._system.run(command, timeout=self._deadline + 2 * KILL_AFTER, env=env)
             finally:
                 self._system.unlink(index)
+        if done.rc in (124, 127, 137):  # of timeout(1): too late, no such program, killed
+            raise self._failed(argv, done)
+        return done
 
     @contextlib.contextmanager
     def _ssh(self, env: dict[str, str]) -> t.Iterator[None]:
         """Key and known hosts in files in memory that exist as long as the command runs, for root alone."""
         memory = MEMORY if os.path.isdir(MEMORY) else None
-        with tempfile.TemporaryDirectory(prefix="slipway-", dir=memory) as directory:
+        sweep(memory or tempfile.gettempdir())
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=memory) as directory, _held(directory):
             command = SSH
             for name, text, option in (
                 ("key", self._key, "-o IdentitiesOnly=yes -i "),
@@ -170,10 +192,39 @@ class Mirror:
             yield
 
     def _failed(self, argv: t.Sequence[str], done: Completed) -> SlipwayError:
+        if NO_SPACE in done.stderr:
+            return file_error(OSError(errno.ENOSPC, NO_SPACE), self._path)
+        late = f"not done after {self._deadline:g} s" if done.rc in (124, 137) else "nothing said"
         return SlipwayError(
             f"git {argv[0]} failed",
             obj=self._address,
-            actual=done.stderr.strip()[-500:],
+            actual=done.stderr.strip()[-500:] or late,
             remedy="Run it by hand on this machine: git ls-remote.",
             cause="git",
         )
+
+
+@contextlib.contextmanager
+def _held(directory: str) -> t.Iterator[None]:
+    """It is in use; the kernel knows it when it no longer is (C(flock(2)))."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def sweep(parent: str) -> None:
+    """Take away the keys of processes that were killed; none that is in use."""
+    for name in os.listdir(parent):
+        path = os.path.join(parent, name)
+        with contextlib.suppress(OSError):
+            if not name.startswith(PREFIX) or os.lstat(path).st_uid != os.geteuid():
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(fd)

@@ -72,18 +72,12 @@ class Manager(abc.ABC):
     def is_defined(self, program: Program) -> bool:
         """Whether it is defined exactly like this, environment included."""
 
+    @abc.abstractmethod
     def refuse_unknown(self, program: Program) -> None:
-        """Refuse directives that this manager does not know, before anything is touched.
+        """Refuse directives, and options of the service, that this manager does not know, before anything is touched.
 
         :raises SlipwayError: C(invalid), naming the first.
         """
-        for name in program.service.unit:
-            raise SlipwayError(
-                "only systemd takes directives",
-                obj=f"services.{program.service.name}.unit.{name}",
-                remedy="Remove it, or choose manager systemd.",
-                cause="invalid",
-            )
 
     @abc.abstractmethod
     def define(self, program: Program) -> None:
@@ -97,6 +91,15 @@ class Manager(abc.ABC):
     def load(self) -> None:
         """Make what was defined and forgotten count."""
 
+    def own_paths(self) -> list[str]:
+        """What it has for the platform itself outside of the platform's directory, beside the definitions."""
+        return []
+
+    def retire(self) -> None:
+        """Take that away, once no program of the platform is defined."""
+        for path in self.own_paths():
+            self.system.unlink(path)
+
     @abc.abstractmethod
     def start(self, names: t.Sequence[str]) -> dict[str, SlipwayError]:
         """Start all at once, and wait until each is started, or has told that it is ready; returns what failed."""
@@ -109,9 +112,25 @@ class Manager(abc.ABC):
     def set_boot(self, names: t.Sequence[str], on: bool) -> None:
         """Let them come back after a reboot, or not."""
 
+    def shares_port(self, one: str, other: str) -> bool:
+        """Whether these two processes can have one port at the same time, so that one starts before the other ends."""
+        return False
+
     @abc.abstractmethod
     def logs(self, name: str) -> list[str]:
         """The last lines that it wrote."""
+
+    def log(self, name: str, *, since: int = 0, tail: int = 0) -> t.Iterator[bytes]:
+        """All that it wrote, in pieces, each line after its time; as C(container.engine.Engine.log).
+
+        :raises SlipwayError: C(no_times) where the manager keeps none.
+        """
+        raise SlipwayError(
+            "its manager keeps no time of a line",
+            obj=name,
+            remedy=f"See it on the machine: {self.log_command(name)}.",
+            cause="no_times",
+        )
 
     @abc.abstractmethod
     def log_command(self, name: str) -> str:
@@ -141,8 +160,9 @@ def not_running(name: str, item: Found | None, manager: Manager) -> SlipwayError
         return SlipwayError(
             "the process is not defined any more", obj=name, remedy="Run the release again.", cause="gone"
         )
-    how = item.ended_by or f"exit code {item.exit_code}"
-    status = f"{item.status}, {how}" if item.restarts == 0 else f"{item.status} after {item.restarts} restarts, {how}"
+    how = item.ended_by or ("" if item.exit_code is None else f"exit code {item.exit_code}")
+    often = f" after {item.restarts} restarts" if item.restarts else ""
+    status = f"{item.status}{often}, {how}" if how else f"{item.status}{often}"
     return SlipwayError(
         "the process does not run",
         obj=name,
@@ -156,4 +176,14 @@ def not_running(name: str, item: Found | None, manager: Manager) -> SlipwayError
             "restarts": item.restarts,
             "ended_by": item.ended_by,
         },
+    )
+
+
+def does_not_end(name: str) -> SlipwayError:
+    """The error for a process that nothing ends."""
+    return SlipwayError(
+        "a process does not end, not even after SIGKILL",
+        obj=name,
+        remedy="See what it waits for (its state D is a disk or a network file system), or restart the machine.",
+        cause="does_not_end",
     )

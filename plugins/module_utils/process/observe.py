@@ -9,9 +9,12 @@ import os
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.held import read_held
+from ..side.records import Record, last_settled
 from ..system import System
 from .manager import Found, Manager
-from .records import Record, last_settled, read_records
+from .packages import Packages
+from .records import SHELF
 from .spec import SIDES, Scope
 from .tree import Trees
 
@@ -19,14 +22,18 @@ from .tree import Trees
 def observe(scope: Scope, system: System, manager: Manager) -> dict[str, t.Any]:
     """Everything about a platform's processes on this machine; never fails for the manager's sake.
 
-    :returns: C(manager) (ok, name, version, problem), C(current), C(sides), C(releases), C(live_side).
+    :returns: C(manager) (ok, name, version, problem), C(current), C(sides), C(releases), C(packages), C(live_side),
+        C(workers_paused).
     """
-    records = read_records(system, scope)
+    held = read_held(system, scope)
+    records = SHELF.read(system, scope.directory)
     trees = Trees(system, scope)
     about: dict[str, t.Any] = {
         "current": current_release(scope),
         "releases": [_release(trees, record) for record in records],
+        "packages": Packages(system, scope.base).names(),
         "live_side": _live(records),
+        "workers_paused": {"since": held.since, "seconds": held.seconds(system)} if held else None,
         "sides": {},
     }
     try:
@@ -40,11 +47,27 @@ def observe(scope: Scope, system: System, manager: Manager) -> dict[str, t.Any]:
 
 
 def current_release(scope: Scope) -> str:
-    """The release that the link C(current) names; empty before there is one."""
+    """The release that the link C(current) names; empty before there is one, and when it leads elsewhere."""
     try:
-        return os.path.basename(os.readlink(current_path(scope)))
+        target = os.path.normpath(os.path.join(scope.base, os.readlink(current_path(scope))))
     except OSError:
         return ""
+    return os.path.basename(target) if os.path.dirname(target) == os.path.join(scope.base, "releases") else ""
+
+
+def expect_link(scope: Scope) -> None:
+    """Nobody else has put anything but a link where C(current) is to be.
+
+    :raises SlipwayError: C(current_taken).
+    """
+    path = current_path(scope)
+    if os.path.lexists(path) and not os.path.islink(path):
+        raise SlipwayError(
+            "there is a directory or file where the link to the release has its place",
+            obj=path,
+            remedy="Move it away; Slipway never writes into it.",
+            cause="current_taken",
+        )
 
 
 def current_path(scope: Scope) -> str:
@@ -94,4 +117,12 @@ def _replica(item: Found) -> dict[str, t.Any]:
 def _release(trees: Trees, record: Record) -> dict[str, t.Any]:
     """A kept release, and whether it can be started without any network."""
     missing = sorted({code for code in record.services.values() if not trees.complete(record.release, code)})
-    return {**record._asdict(), "ready": not missing, "missing": missing}
+    found = {code: trees.mark(trees.path(record.release, code)) for code in sorted(set(record.services.values()))}
+    marks = {code: mark for code, mark in found.items() if mark is not None}
+    return {
+        **record._asdict(),
+        "ready": not missing,
+        "missing": missing,
+        "marks": {code: mark.digest for code, mark in marks.items()},
+        "sources": {code: mark.source for code, mark in marks.items()},
+    }

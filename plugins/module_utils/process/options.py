@@ -5,37 +5,26 @@
 
 from __future__ import annotations
 
-import math
 import posixpath
 import re
 import typing as t
 
 from ..errors import SlipwayError
-from .spec import PORT, REPLICA, Service, Step
+from ..side.options import check_shapes, check_singleton, environment, invalid, mappings, number, ports_of
+from .kinds import BUILD_ON
+from .spec import PORT, REPLICA, Built, Service, Step
 
 SERVICE_KEYS = (
-    "build", "code", "command", "env", "env_secrets", "health", "notify", "port", "ports", "replicas", "secrets",
-    "shared", "smoke", "source", "start_limit", "stop_grace", "traffic", "unit", "user",
+    "build", "build_on", "built", "code", "command", "env", "env_secrets", "health", "notify", "port", "ports", "replicas",
+    "secrets", "shared", "singleton", "smoke", "socket", "source", "start_limit", "stop_grace", "strategy", "traffic", "unit",
+    "user",
 )  # fmt: skip
+RELOAD = "reload"  # the strategy of a service of which both sides have one port
 STEP_KEYS = ("command", "env", "name", "timeout")
-
-#: Directives of systemd that are Slipway's own, and why.
-RESERVED = {
-    "ExecStart": "use command of the service",
-    "Type": "use notify of the service",
-    "User": "use user of the service",
-    "DynamicUser": "it is set where the service has no user",
-    "WorkingDirectory": "it is the directory of the release",
-    "Environment": "use env of the service",
-    "EnvironmentFile": "use env and env_secrets of the service",
-    "LoadCredential": "use secrets of the service",
-    "Restart": "the live side is started again whatever ends it, and Slipway counts how often",
-    "TimeoutStopSec": "use stop_grace of the service",
-    "TimeoutStartSec": "use start_limit of the service",
-}
 
 _SHAPES: dict[str, tuple[type[t.Any], str]] = {
     "build": (list, "a list of steps"),
+    "built": (dict, "what the action plugin puts there"),
     "command": (list, "a list: the program and its arguments"),
     "env": (dict, "a mapping"),
     "env_secrets": (list, "a list of names"),
@@ -49,8 +38,8 @@ _SHAPES: dict[str, tuple[type[t.Any], str]] = {
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SERVICE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_DIRECTIVE = re.compile(r"[A-Z][A-Za-z]*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]*\$?|[0-9]+")
+_PACKAGE = re.compile(r"([0-9a-f]{64})?")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -76,22 +65,14 @@ def parse_services(options: t.Mapping[str, t.Any], side: str) -> list[Service]:
     return services
 
 
-def invalid(where: str, actual: t.Any, wanted: str, *, what: str = "value refused") -> SlipwayError:
-    """The error for an option that cannot be used."""
-    return SlipwayError(what, obj=where, actual=actual, wanted=wanted, remedy="Correct this option.", cause="invalid")
-
-
 def _parse_service(name: str, option: t.Mapping[str, t.Any], side: str) -> Service:
     where = f"services.{name}"
-    for key in option:
-        if key not in SERVICE_KEYS:
-            raise invalid(f"{where}.{key}", None, f"one of {', '.join(SERVICE_KEYS)}", what="unknown option")
-        shape, words = _SHAPES.get(key, (object, ""))
-        if option[key] and not isinstance(option[key], shape):
-            raise invalid(f"{where}.{key}", option[key], words)
-    for key in ("notify", "traffic"):
+    check_shapes(option, where, SERVICE_KEYS, _SHAPES)
+    for key in ("notify", "singleton", "socket", "traffic"):
         if not isinstance(option.get(key), (bool, type(None))):
             raise invalid(f"{where}.{key}", option[key], "true or false")
+    if option.get("strategy") not in (None, "", RELOAD):
+        raise invalid(f"{where}.strategy", option["strategy"], RELOAD)
     if bool(option.get("source")) == bool(option.get("code")):
         raise invalid(f"{where}.source", None, "either source or code")
     shared = option.get("shared") or {}
@@ -101,14 +82,14 @@ def _parse_service(name: str, option: t.Mapping[str, t.Any], side: str) -> Servi
         code=str(option.get("code") or name),
         command=[str(word) for word in option.get("command") or []],
         replicas=number(option, "replicas", 1, where, int, low=1),
-        ports=_ports(option.get("ports") or {}, where),
+        ports=ports_of(option, where),
         listens=option.get("port") is not None,
         traffic=bool(option.get("traffic", option.get("port") is not None)),
-        env={str(key): _text(value) for key, value in (option.get("env") or {}).items()},
+        env=environment(option),
         secrets=[str(item) for item in option.get("secrets") or []],
         env_secrets=[str(item) for item in option.get("env_secrets") or []],
         health=dict(option["health"]) if option.get("health") else None,
-        smoke=_mappings(option.get("smoke") or [], f"{where}.smoke"),
+        smoke=mappings(option.get("smoke") or [], f"{where}.smoke"),
         user=str(option.get("user") or ""),
         build=[_step(step, f"{where}.build[{index}]") for index, step in enumerate(option.get("build") or [])],
         shared_directories=_paths(shared, "directories", where),
@@ -117,6 +98,11 @@ def _parse_service(name: str, option: t.Mapping[str, t.Any], side: str) -> Servi
         stop_grace=number(option, "stop_grace", 10.0, where, float, low=0.1),
         start_limit=number(option, "start_limit", 60.0, where, float, low=0.1),
         unit=dict(option.get("unit") or {}),
+        build_on=str(option.get("build_on") or BUILD_ON[0]),
+        built=_built(option["built"], f"{where}.built") if option.get("built") else None,
+        singleton=bool(option.get("singleton")),
+        socket=bool(option.get("socket")),
+        in_place=option.get("strategy") == RELOAD,
     )
     _check(service, where, side)
     _check_unit(service.unit, f"{where}.unit")
@@ -130,8 +116,15 @@ def _check(service: Service, where: str, side: str) -> None:
         raise invalid(f"{where}.ports.{side}", service.ports.get(side), f"{service.replicas}, one a replica")
     if service.traffic and not service.listens:
         raise invalid(f"{where}.port", None, "a port, because traffic is true")
+    if service.socket and not service.listens:
+        raise invalid(f"{where}.port", None, "a port, because of socket")
+    if service.in_place and not service.traffic:
+        raise invalid(f"{where}.strategy", RELOAD, "a service with traffic; a worker is handed over anyway")
+    check_singleton(service.singleton, service.traffic, service.replicas, where)
     if service.user and not _USER.fullmatch(service.user):
         raise invalid(f"{where}.user", service.user, "the name of a user of this machine")
+    if service.build_on not in BUILD_ON:
+        raise invalid(f"{where}.build_on", service.build_on, " or ".join(BUILD_ON))
     needs = [key for key, value in (("build", service.build), ("shared", service.shared_directories)) if value]
     if needs and not service.user:
         raise invalid(f"{where}.user", None, f"a user, because {needs[0]} makes files that somebody must own")
@@ -150,23 +143,36 @@ def _check_environment(service: Service, where: str) -> None:
     taken = [name for name in given if name in service.env]
     if taken:
         raise invalid(f"{where}.env.{taken[0]}", None, f"{taken[0]} left to Slipway", what="set twice")
-    for name in {name for word in service.command for name in _PLACEHOLDER.findall(word)}:
+    for name in sorted({name for word in service.command for name in _PLACEHOLDER.findall(word)}):
+        if name in service.env_secrets:
+            raise SlipwayError(
+                "a secret must not be an argument, which everybody on the machine can read",
+                obj=f"{where}.command",
+                actual=f"${{{name}}}",
+                wanted="a program that reads it from its environment, or from a file",
+                remedy=f"Take it out of the command; or name {name} in secrets, and give the program ${{{name}_FILE}}.",
+                cause="invalid",
+            )
         if name not in {*service.env, *given}:
-            raise invalid(f"{where}.command", f"${{{name}}}", "a variable of env, PORT, REPLICA or of a secret")
+            raise invalid(
+                f"{where}.command", f"${{{name}}}", "a variable of env, PORT, REPLICA or NAME_FILE of a secret"
+            )
 
 
 def _check_unit(unit: t.Mapping[str, t.Any], where: str) -> None:
+    """What holds for the directives of every manager; which there are, each knows."""
     for key, value in unit.items():
-        if key in RESERVED:
-            raise SlipwayError(
-                "this directive cannot be set",
-                obj=f"{where}.{key}",
-                remedy=f"Remove it: {RESERVED[key]}.",
-                cause="invalid",
-            )
         values = value if isinstance(value, list) else [value]
-        if not _DIRECTIVE.fullmatch(str(key)) or any("\n" in str(item) or isinstance(item, dict) for item in values):
-            raise invalid(f"{where}.{key}", value, "a directive of systemd.service or systemd.exec, in one line")
+        if not _NAME.fullmatch(str(key)) or any("\n" in str(item) or isinstance(item, dict) for item in values):
+            raise invalid(f"{where}.{key}", value, "a directive of the process manager, in one line")
+
+
+def _built(option: t.Mapping[str, t.Any], where: str) -> Built:
+    by, package, source = (option.get(key) for key in Built._fields)
+    whole = isinstance(package, str) and _PACKAGE.fullmatch(package) and isinstance(source, t.Mapping)
+    if not whole or not source or not isinstance(by, str):
+        raise invalid(where, None, "what the action plugin puts there, and nobody else")
+    return Built(by, str(package), dict(t.cast("t.Mapping[str, t.Any]", source)))
 
 
 def _step(option: t.Any, where: str) -> Step:
@@ -176,23 +182,12 @@ def _step(option: t.Any, where: str) -> Step:
         if key not in STEP_KEYS:
             raise invalid(f"{where}.{key}", None, f"one of {', '.join(STEP_KEYS)}", what="unknown option")
     command = [str(word) for word in option["command"]]
-    env = {str(key): _text(value) for key, value in (option.get("env") or {}).items()}
     return Step(
         str(option.get("name") or " ".join(command)),
         command,
-        env,
+        environment(option),
         number(option, "timeout", 600.0, where, float, low=1),
     )
-
-
-def _ports(option: t.Mapping[str, t.Any], where: str) -> dict[str, list[int]]:
-    try:
-        found = {str(side): [int(port) for port in ports] for side, ports in option.items()}
-    except (TypeError, ValueError, OverflowError):
-        found = {"": [0]}
-    if not all(1 <= port <= 65535 for ports in found.values() for port in ports):
-        raise invalid(f"{where}.ports", option, "a list of ports for each side, from 1 to 65535")
-    return found
 
 
 def _paths(shared: t.Mapping[str, t.Any], key: str, where: str) -> list[str]:
@@ -205,34 +200,3 @@ def _paths(shared: t.Mapping[str, t.Any], key: str, where: str) -> list[str]:
         if path.startswith(("/", "..")) or path == ".":
             raise invalid(f"{where}.shared.{key}", path, "paths inside the release")
     return paths
-
-
-def _mappings(option: t.Sequence[t.Any], where: str) -> list[dict[str, t.Any]]:
-    for item in option:
-        if not isinstance(item, t.Mapping):
-            raise invalid(where, item, "a list of mappings")
-    return [dict(item) for item in option]
-
-
-def number(
-    option: t.Mapping[str, t.Any], key: str, default: t.Any, where: str, kind: type[t.Any], *, low: float
-) -> t.Any:
-    """A number of the options, or its default.
-
-    :raises SlipwayError: C(invalid).
-    """
-    value = option.get(key)
-    if value is None:
-        return default
-    try:
-        found = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        found = None
-    if isinstance(value, bool) or found is None or not low <= found < math.inf:
-        raise invalid(f"{where}.{key}", value, f"a number from {low:g} up")
-    return found
-
-
-def _text(value: t.Any) -> str:
-    """A value of an environment: what YAML made a boolean is written as YAML writes it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 
+from ..side.options import invalid
 from ..system import System
-from .options import invalid
+
+SETPRIV = "/usr/bin/setpriv"
 
 
 def make_passable(system: System, path: str) -> None:
@@ -31,6 +33,19 @@ def user_ids(user: str, where: str) -> tuple[int, int]:
     except KeyError:
         raise invalid(where, user, "the name of a user of this machine") from None
     return entry.pw_uid, entry.pw_gid
+
+
+def become(user: str, where: str) -> list[str]:
+    """What a command is to be run by, as a user; nothing where we are that user already.
+
+    In a user namespace, root may change to nobody: there is nobody else, and groups cannot be set.
+
+    :raises SlipwayError: C(invalid) when there is no such user.
+    """
+    uid, gid = user_ids(user, where)
+    if uid == os.geteuid():
+        return []
+    return [SETPRIV, f"--reuid={uid}", f"--regid={gid}", "--init-groups", "--"]
 
 
 def own_all(path: str, user: str, where: str, *, deep: bool = True) -> None:

@@ -40,7 +40,7 @@ class Plan(t.NamedTuple):
 
     def with_traffic(self) -> list[Item]:
         """Programs that run before the traffic moves."""
-        return [item for item in self.items if item.program.service.traffic]
+        return [item for item in self.items if item.program.service.ahead]
 
     def to_stop(self) -> list[Found]:
         """What runs and may not, or not like this."""
@@ -63,7 +63,7 @@ def plan_item(program: Program, names: list[str], tree: Tree, found: list[Found]
     # What comes back after a reboot was decided on, and may have traffic: today's secrets are the next release's.
     if not same or not (as_is or any(item.boot for item in found)):
         return Item(program, names, tree, found, "define")
-    if program.service.traffic and any(
+    if program.service.ahead and any(
         item.status != RUNNING for item in found if item.number <= program.labels.replicas
     ):
         return Item(program, names, tree, found, "start")
@@ -91,10 +91,7 @@ def guard(order: Order, plan: Plan, recorded_live: str) -> None:
 
 def explain(order: Order, plan: Plan, report: Report) -> None:
     """The plan into the report: actions in words, and what is before and after."""
-    for name, tree in plan.trees.items():
-        steps = order.services[[service.name for service in order.services].index(name)].build
-        and_build = f", {len(steps)} build steps" if steps else ""
-        report.actions.append(f"fetch {_source(tree)} into {tree.path}{and_build}")
+    explain_code(order, plan, report)
     report.actions.extend(f"stop {item.name} (left running by release {item.labels.release})" for item in plan.stray)
     report.actions.extend(f"forget {labels.service} on side {labels.side}" for labels in plan.forget)
     for item in plan.items:
@@ -108,9 +105,21 @@ def explain(order: Order, plan: Plan, report: Report) -> None:
         for name in item.names:
             found = next((one for one in item.found if one.name == name), None)
             kept = found if item.action == "keep" else None
-            status = kept.status if kept else RUNNING if item.program.service.traffic else "stopped"
+            status = kept.status if kept else RUNNING if item.program.service.ahead else "stopped"
             boot = kept.boot if kept else bool(found and found.boot and item.action == "start")
             report.after[name] = {"status": status, "boot": boot, "spec": item.program.labels.spec}
+
+
+def explain_code(order: Order, plan: Plan, report: Report) -> None:
+    """What is fetched and built, in words."""
+    for name, tree in plan.trees.items():
+        service = next(service for service in order.services if service.name == name)
+        if service.built is not None:
+            report.actions.append(f"take over what {service.built.by} builds of {_source(tree)} into {tree.path}")
+            continue
+        steps = service.build
+        and_build = f", {len(steps)} build steps" if steps else ""
+        report.actions.append(f"fetch {_source(tree)} into {tree.path}{and_build}")
 
 
 def _explain_item(item: Item, report: Report) -> None:
@@ -118,7 +127,7 @@ def _explain_item(item: Item, report: Report) -> None:
         report.about(found.name, action=item.action)
     if item.action == "keep":
         return
-    and_start = " and start" if item.action == "define" and item.program.service.traffic else ""
+    and_start = " and start" if item.action == "define" and item.program.service.ahead else ""
     why = "kept from before, same specification" if item.action == "start" else "no such specification on this side"
     if (
         item.action == "define"

@@ -5,22 +5,27 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.checks import Prober, Running, health_checks, reachable, smoke_checks
+from ..side.options import invalid
+from ..side.records import Record, find, last_settled, next_order
 from ..system import System
 from .factory import make_source
 from .manager import RUNNING, Found, Manager
-from .observe import shown
+from .observe import expect_link, shown
 from .owners import user_ids
-from .plan import Item, Plan, explain, guard, plan_item
-from .records import Record, find, last_settled, next_order, read_records, write_record
+from .packages import Packages
+from .plan import Item, Plan, explain, explain_code, guard, plan_item
+from .records import SHELF
 from .report import Report
 from .secrets import Secrets
 from .source import Place, Source
 from .spec import Order, Service, wanted_program
-from .tree import Tree, Trees, tree_digest
-from .verify import Failures, Prober, Running, expect_free, health_checks, reachable, smoke_checks
+from .tree import BUILT, Tree, Trees, tree_digest
+from .verify import Failures, expect_free, target
 
 
 def prepare(order: Order, system: System, manager: Manager, probe: Prober, *, check: bool = False) -> Report:
@@ -29,30 +34,94 @@ def prepare(order: Order, system: System, manager: Manager, probe: Prober, *, ch
     :raises SlipwayError: the cause of the first failure; of processes all of them, with their last log lines, under
         C(processes) in its evidence.
     """
-    return _Preparation(order, system, manager).run(probe, check)
+    return Preparation(order, system, manager).run(probe, check)
 
 
-class _Preparation:
-    def __init__(self, order: Order, system: System, manager: Manager) -> None:
+def fetch(order: Order, system: System, manager: Manager, *, check: bool = False) -> Report:
+    """The code of the release is here and built, and in its record; nothing is defined or stopped.
+
+    :raises SlipwayError: whatever its source or its build fails with.
+    """
+    return Preparation(order, system, manager).fetch(check)
+
+
+def build(order: Order, system: System, manager: Manager, *, check: bool = False) -> Report:
+    """What C(fetch) does, and each service's code is packed for other machines; what they are to be told is in C(built).
+
+    :raises SlipwayError: whatever its source or its build fails with.
+    """
+    return Preparation(order, system, manager, packs=True).fetch(check)
+
+
+class Preparation:
+    def __init__(self, order: Order, system: System, manager: Manager, *, packs: bool = False) -> None:
         self.order = order
         self.system = system
         self.manager = manager
         self.report = Report(system, order.secrets.values())
         self.trees = Trees(system, order.scope)
+        self.packs = packs
         self.sources: dict[str, Source] = {}
 
-    def run(self, probe: Prober, check: bool) -> Report:
+    def fetch(self, check: bool) -> Report:
+        _records, _found, plan = self.read()
+        explain_code(self.order, plan, self.report)
+        if not check:
+            self.record("prepared")
+            self._make(plan)
+        if self.packs:
+            self._hand_on(plan, check)
+        return self.report
+
+    def keep(self, marks: t.Mapping[str, str], outcome: str, *, check: bool) -> list[str]:
+        """The code of a release that this machine had no part in is here and built, and in its record; what was done.
+
+        :param marks: by service, the digest of its code on other machines.
+        :raises SlipwayError: C(code_changed), or whatever its source or its build fails with.
+        """
+        coded = [service for service in self.order.services if service.source is not None]
+        trees = {service.name: self._tree(service) for service in coded}
+        for name, tree in trees.items():
+            if marks.get(name, tree.digest) != tree.digest:
+                raise SlipwayError(
+                    "its source has other code now than the other machines have",
+                    obj=f"services.{name}.source",
+                    actual=tree.source,
+                    remedy="Name a commit, or a checksum, in the source of each version.",
+                    cause="code_changed",
+                )
+        if check:
+            return []
+        try:
+            for service in coded:
+                tree = trees[service.name]
+                if not tree.made:
+                    self.trees.make(self.order, service, self.sources.get(service.name), tree, self.report)
+                self.trees.link(self.order.release, service.name, tree.path)
+        except (SlipwayError, OSError):
+            for service in coded:  # half a release takes room, which the new version may need
+                self.trees.remove(self.order.release, service.name)
+            raise
+        self.record(outcome)  # last, so that what could not be had is tried again
+        return self.report.actions
+
+    def read(self) -> tuple[list[Record], list[Found], Plan]:
         report, order = self.report, self.order
         with report.timed("read"):
             self.manager.facts()
+            expect_link(order.scope)
             for service in order.services:
                 if service.user:
                     user_ids(service.user, f"services.{service.name}.user")
-            records = read_records(self.system, order.scope)
+            records = SHELF.read(self.system, order.scope.directory)
             found = self.manager.found(order.scope)
         with report.timed("sources"):
             trees = {service.name: self._tree(service) for service in order.services if service.source is not None}
-        plan = self._plan(trees, found)
+        return records, found, self._plan(trees, found)
+
+    def run(self, probe: Prober, check: bool) -> Report:
+        report, order = self.report, self.order
+        records, _found, plan = self.read()
         live = last_settled(records)
         guard(order, plan, live.side if live and live.release != order.release else "")
         explain(order, plan, report)
@@ -60,11 +129,11 @@ class _Preparation:
             return report
         with report.timed("clear"):
             self._clear(plan)
-        self._record("prepared")  # before the definitions, so that whatever is left behind is known
+        self.record("prepared")  # before the definitions, so that whatever is left behind is known
         try:
             self._bring_up(probe, plan)
         except SlipwayError:
-            self._record("failed")
+            self.record("failed")
             raise
         report.after = shown(item for item in self.manager.found(order.scope) if item.labels.side == order.side)
         return report
@@ -86,13 +155,21 @@ class _Preparation:
                     cause="not_kept",
                 )
             tree = Tree(path, mark.digest, mark.source, made=True)
+        elif service.built is not None:
+            package, resolved = service.built.package, service.built.source
+            digest = tree_digest(service, resolved)
+            there = self.trees.find(digest, service.name, order.release, package) if package else ""
+            path = there or self.trees.path(order.release, service.name)
+            tree = Tree(path, digest, {**resolved, BUILT: package}, made=bool(there))
         else:
             place = Place(self.system, order.scope.base, order.secrets, order.deadline)
             source = make_source(service.source or {}, f"services.{service.name}.source", place)
+            if source.builds and not service.user:
+                raise invalid(f"services.{service.name}.user", None, "a user, who installs the code and owns it")
             self.sources[service.name] = source
             resolved = source.resolve()
             digest = tree_digest(service, resolved)
-            there = self.trees.find(digest, service.name, order.release)
+            there = self.trees.find(digest, service.name, order.release, "" if self.packs else None)
             tree = Tree(there or self.trees.path(order.release, service.name), digest, resolved, made=bool(there))
         self.report.sources[service.name] = {**tree.source, "path": tree.path}
         return tree
@@ -157,9 +234,9 @@ class _Preparation:
         if plan.forget:
             self.manager.load()
 
-    def _record(self, outcome: str) -> None:
+    def record(self, outcome: str) -> None:
         order = self.order
-        records = read_records(self.system, order.scope)
+        records = SHELF.read(self.system, order.scope.directory)
         before = find(records, order.release)
         if before and before.outcome == "settled":
             outcome = "settled"  # the same release once more; what it has reached stays
@@ -167,28 +244,47 @@ class _Preparation:
         number = before.order if before else next_order(records)
         record = Record(order.release, number, order.version, order.identity, order.side, outcome, services)
         if record != before:
-            write_record(self.system, order.scope, record)
+            SHELF.write(self.system, order.scope.directory, record)
 
     def _bring_up(self, probe: Prober, plan: Plan) -> None:
-        order, report, manager = self.order, self.report, self.manager
-        for service in order.services:
-            if service.name in plan.trees:
-                self.trees.make(order, service, self.sources[service.name], plan.trees[service.name], report)
-        for item in plan.items:
-            if item.program.service.source is not None:
-                self.trees.link(order.release, item.program.service.name, item.tree.path)
+        report, manager = self.report, self.manager
+        self._make(plan)
         with report.timed("define"):
             self._define([item for item in plan.items if item.action == "define"])
         started = self._start(plan)
         running = self._running(plan)
         failures = Failures(manager, report)
         with report.timed("verify"):
-            failures.ask(probe, health_checks(running), started)
+            failures.ask(probe, health_checks(running, target), started)
             failures.died(started)
         failures.raise_if_any()
         with report.timed("smoke"):
-            failures.ask(probe, smoke_checks(running), started)
+            failures.ask(probe, smoke_checks(running, target), started)
         failures.raise_if_any()
+
+    def _make(self, plan: Plan) -> None:
+        order = self.order
+        for service in order.services:
+            if service.name in plan.trees:
+                source, tree = self.sources.get(service.name), plan.trees[service.name]
+                about = self.trees.make(order, service, source, tree, self.report, packs=self.packs)
+                self.report.sources[service.name].update(about)
+        for item in plan.items:
+            if item.program.service.source is not None:
+                self.trees.link(order.release, item.program.service.name, item.tree.path)
+
+    def _hand_on(self, plan: Plan, check: bool) -> None:
+        """What other machines are told of what was built here."""
+        packages = Packages(self.system, self.order.scope.base)
+        for item in plan.items:
+            name, tree = item.program.service.name, item.tree
+            mark = self.trees.mark(tree.path) if name not in plan.trees or not check else None
+            package, size = str(mark.source.get(BUILT, "")) if mark else "", 0
+            if name in plan.trees:
+                self.report.actions.append(f"pack {tree.path} for other machines")
+            if not check:
+                size = os.path.getsize(packages.expect(package, f"services.{name}.build_on"))
+            self.report.built[name] = {"package": package, "size": size, "source": tree.source}
 
     def _define(self, items: t.Sequence[Item]) -> None:
         for item in items:

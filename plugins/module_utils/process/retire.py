@@ -9,12 +9,15 @@ import contextlib
 import os
 import typing as t
 
+from ..errors import SlipwayError
+from ..side.records import Record, find, forget_record, kept
 from ..system import System
 from .manager import Found, Manager
-from .records import Record, find, forget_record, kept, read_records
+from .packages import Packages
+from .records import SHELF
 from .report import Report
 from .spec import Order
-from .tree import Trees
+from .tree import BUILT, Trees
 
 
 def predict(order: Order, records: t.Sequence[Record], report: Report) -> None:
@@ -27,7 +30,7 @@ def predict(order: Order, records: t.Sequence[Record], report: Report) -> None:
 
 def retire(order: Order, system: System, manager: Manager, report: Report) -> None:
     """Remove what is beyond the retention: never what a kept release or any definition still runs from."""
-    records = read_records(system, order.scope)
+    records = SHELF.read(system, order.scope.directory)
     stays = kept(records, order.keep, order.release)
     gone = [record.release for record in records if record.release not in stays]
     report.actions.extend(f"forget release {name}" for name in gone)
@@ -41,9 +44,12 @@ def retire(order: Order, system: System, manager: Manager, report: Report) -> No
     needed |= {os.path.realpath(item.labels.tree) for item in _forget(order, manager, stays)}
     for release in sorted(os.listdir(root)) if os.path.isdir(root) else []:
         if release not in stays:
-            _remove(trees, root, release, needed)
+            _remove(trees, root, release, needed, report)
+    marks = [trees.mark(path) for path in needed]
+    sources = [mark.source for mark in marks if mark]
+    Packages(system, order.scope.base).prune({str(one.get(key)) for one in sources for key in ("content", BUILT)})
     for name in gone:
-        forget_record(order.scope, name)
+        forget_record(order.scope.directory, name)
 
 
 def _forget(order: Order, manager: Manager, stays: t.Container[str]) -> list[Found]:
@@ -58,12 +64,16 @@ def _forget(order: Order, manager: Manager, stays: t.Container[str]) -> list[Fou
     return [item for item in found if item.labels not in gone]
 
 
-def _remove(trees: Trees, root: str, release: str, needed: t.Container[str]) -> None:
+def _remove(trees: Trees, root: str, release: str, needed: t.Container[str], report: Report) -> None:
+    """What cannot be removed now is left to the next release: this one has the traffic already."""
     directory = os.path.join(root, release)
     names = {name[: -len(".json")] if name.endswith(".json") else name for name in os.listdir(directory)}
     for name in names:
         path = os.path.join(directory, name)
         if os.path.islink(path) or os.path.realpath(path) not in needed:
-            trees.remove(release, name)
+            try:
+                trees.remove(release, name)
+            except SlipwayError as error:
+                report.warnings.append(error.message)
     with contextlib.suppress(OSError):  # code that a later release links to is still there
         os.rmdir(directory)

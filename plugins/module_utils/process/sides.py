@@ -12,14 +12,17 @@ from __future__ import annotations
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.checks import Prober
+from ..side.held import forget_held, read_held
+from ..side.records import Record, last_settled
 from ..system import System
-from .acts import Act, Acting, boots, starts, stops
+from .acts import Act, Acting, boots, handing, starts, stops
 from .manager import Found, Manager
 from .observe import shown
-from .records import Record, last_settled, read_records
+from .records import SHELF
 from .report import Report
 from .retire import predict, retire
-from .spec import Order
+from .spec import IN_PLACE, TRAFFIC, WORKER, Order
 
 Note = t.Callable[..., None]
 
@@ -34,39 +37,54 @@ class Scene(t.NamedTuple):
     live: Record | None  # that release, as far as it is written down
 
 
-def of_role(items: t.Iterable[Found], role: str) -> list[Found]:
-    """Those with traffic, or the workers."""
-    return [item for item in items if item.labels.role == role]
+def of_role(items: t.Iterable[Found], *roles: str) -> list[Found]:
+    """Those with traffic, those that have their port in turn, or the workers."""
+    return [item for item in items if item.labels.role in roles]
 
 
-def decide(order: Order, system: System, manager: Manager, note: Note, *, check: bool = False) -> Report:
+def decide(
+    order: Order, system: System, manager: Manager, note: Note, *, check: bool = False, probe: Prober | None = None
+) -> Report:
     """The new side comes back after a reboot from now on, C(current) names its release, and the jobs are its own.
 
     Workers: the old ones stop, and only when they have ended the new ones start. So two versions never work at the same
-    time; a reboot while the old ones end brings them back, and never both.
+    time; a reboot while the old ones end brings them back, and never both. What has its port in turn is handed over, too: where the
+    manager can, it starts before the other one ends.
 
-    :raises SlipwayError: C(not_prepared), C(exited) when a new process does not run.
+    :param probe: asks what has taken over a port.
+    :raises SlipwayError: C(not_prepared), C(exited) when a new process does not run, or why one does not answer.
     """
     report = Report(system, order.secrets.values())
-    scene, acting = _look(order, system, manager, report)
+    scene, acting = look(order, system, manager, report)
     if not scene.new and not _without_new_side(order, report, check):
         return report
-    old_workers = [item for item in of_role(scene.found, "worker") if item.labels.side != order.side]
-    stop, disarm = stops(old_workers), boots(old_workers, False)
-    arm, start = boots(scene.new, True), starts(of_role(scene.new, "worker"))
-    link = acting.links_to(order.release)
-    if acting.announce([*stop, *disarm, *arm, *link, *start], check):
+    leaving = _leaving(scene, order)
+    moved = handing(manager, leaving, of_role(scene.new, WORKER, IN_PLACE))
+    disarm, let_go = boots(of_role(leaving, WORKER), False), boots(of_role(leaving, IN_PLACE), False)
+    acts = [*moved.first, *disarm, *boots(scene.new, True), *acting.links_to(order.release), *let_go]
+    if acting.announce([*acts, *moved.start, *moved.last], check):
         return report
-    acting.expect_running(of_role(scene.new, "traffic"))
-    if stop or start:
-        note("workers_hand_over", stop=_names(stop), start=_names(start))
-    acting.apply(stop, disarm, arm, link)
-    acting.start_workers(start)
-    if stop or start:
+    acting.expect_running(of_role(scene.new, TRAFFIC), since_start=True)
+    if moved.first or moved.start:
+        note("workers_hand_over", stop=_names([*moved.first, *moved.last]), start=_names(moved.start))
+    acting.apply(acts)
+    acting.start_workers(moved.start)
+    acting.handover.started((item.labels.service for item in of_role(scene.new, WORKER)), now=False)
+    acting.apply(moved.last)
+    if moved.first or moved.start:
         note("workers_handed_over")
+    if probe is not None:
+        acting.expect_answers(of_role(scene.new, IN_PLACE), probe)
     acting.read_back(scene.new, running=True, boot=True)
     acting.read_back_link(order.release)
     return report
+
+
+def _leaving(scene: Scene, order: Order) -> list[Found]:
+    """The workers of the other side, and what has its port in turn there as it has here."""
+    there = [item for item in scene.found if item.labels.side != order.side]
+    in_turn = {item.labels.service for item in of_role(scene.new, IN_PLACE)}
+    return [*of_role(there, WORKER), *(item for item in of_role(there, IN_PLACE) if item.labels.service in in_turn)]
 
 
 def settle(order: Order, system: System, manager: Manager, *, check: bool = False) -> Report:
@@ -75,7 +93,7 @@ def settle(order: Order, system: System, manager: Manager, *, check: bool = Fals
     :raises SlipwayError: C(exited) when the new side does not run; the old one is left alone then.
     """
     report = Report(system, order.secrets.values())
-    scene, acting = _look(order, system, manager, report)
+    scene, acting = look(order, system, manager, report)
     if not scene.new and not _without_new_side(order, report, check):
         return report
     new = {item.name for item in scene.new}
@@ -91,6 +109,7 @@ def settle(order: Order, system: System, manager: Manager, *, check: bool = Fals
     acting.apply(arm, link, disarm, stop)
     acting.read_back(scene.new, running=True, boot=True)
     acting.read_back(others, running=False, boot=False)
+    forget_held(system, order.scope)  # the work is the new side's
     with report.timed("prune"):
         retire(order, system, manager, report)
     return report
@@ -98,6 +117,8 @@ def settle(order: Order, system: System, manager: Manager, *, check: bool = Fals
 
 def revert(order: Order, system: System, manager: Manager, *, check: bool = False) -> Report:
     """The old side is live as before; the new one is stopped and kept, with its last log lines in the report.
+
+    Workers that are paused for maintenance stay so. Where the two sides may not run at once, the new one stops first.
 
     :raises SlipwayError: C(live_side) for the side that was live before the release; C(exited) or C(gone) when the old
         side cannot be brought back (the new side's processes with traffic are left running then).
@@ -107,24 +128,30 @@ def revert(order: Order, system: System, manager: Manager, *, check: bool = Fals
             "the side that was live before is never taken back", obj=f"side {order.side}", cause="live_side"
         )
     report = Report(system, order.secrets.values())
-    scene, acting = _look(order, system, manager, report)
-    workers, others = of_role(scene.new, "worker"), of_role(scene.new, "traffic")
-    hand_back, disarm = stops(workers), boots(workers, False)
-    arm, start = boots(scene.old, True), starts(of_role(scene.old, "traffic"))
-    start_workers = starts(of_role(scene.old, "worker"))
+    scene, acting = look(order, system, manager, report)
+    workers, others = of_role(scene.new, WORKER), of_role(scene.new, TRAFFIC, IN_PLACE)
+    held = read_held(system, order.scope)
+    resting, serving = _apart(scene.old, of_role(scene.old, WORKER) if held and not held.ending else [])
+    moved = handing(manager, of_role(scene.new, WORKER, IN_PLACE), serving)
+    hand_back, disarm = [*moved.first, *stops(resting)], boots([*workers, *resting], False)
+    arm, start = boots(serving, True), starts(of_role(serving, TRAFFIC, IN_PLACE))
+    start_workers = starts(of_role(serving, WORKER))
     link = acting.links_to(scene.live.release if scene.live else scene.old[0].labels.release if scene.old else "")
-    away = [*boots(others, False), *stops(others)]
+    away = [*boots(others, False), *stops(of_role(others, TRAFFIC)), *moved.last]
     acting.announce_outcome(scene.records, "reverted")
     if acting.announce([*hand_back, *disarm, *arm, *link, *start, *start_workers, *away], check):
         return report
-    acting.apply(hand_back, disarm, arm, link, start)
+    first, last = (away, []) if order.alone else ([], away)
+    acting.apply(first, hand_back, disarm, arm, link, start)
     acting.start_workers(start_workers)
-    acting.expect_running(scene.old)
+    acting.expect_running(serving)
     _expect_all(scene, manager)
-    acting.apply(boots(others, False), stops(others))
+    acting.apply(last)
     acting.keep_logs([*hand_back, *away])
-    acting.read_back(scene.old, running=True, boot=True)
-    acting.read_back(scene.new, running=False, boot=False)
+    acting.read_back(serving, running=True, boot=True)
+    acting.read_back([*resting, *scene.new], running=False, boot=False)
+    if held and held.ending:
+        forget_held(system, order.scope)
     acting.write_outcome(scene.records, "reverted")
     return report
 
@@ -137,19 +164,29 @@ def pause(order: Order, system: System, manager: Manager, *, check: bool = False
     :raises SlipwayError: C(not_confirmed).
     """
     report = Report(system, order.secrets.values())
-    scene, acting = _look(order, system, manager, report)
-    workers, others = stops(of_role(scene.old, "worker")), stops(of_role(scene.old, "traffic"))
+    scene, acting = look(order, system, manager, report)
+    workers, others = stops(of_role(scene.old, WORKER)), stops(of_role(scene.old, TRAFFIC, IN_PLACE))
     if acting.announce([*workers, *others], check):
         return report
     acting.apply(workers, others)
-    acting.read_back(scene.old, running=False, boot=True)
+    held = read_held(system, order.scope)
+    resting, serving = _apart(scene.old, of_role(scene.old, WORKER) if held else [])
+    acting.read_back(serving, running=False, boot=True)
+    acting.read_back(resting, running=False, boot=False)
     return report
 
 
-def _look(order: Order, system: System, manager: Manager, report: Report) -> tuple[Scene, Acting]:
+def _apart(items: t.Sequence[Found], resting: t.Sequence[Found]) -> tuple[list[Found], list[Found]]:
+    """Those that rest, and the others."""
+    names = {item.name for item in resting}
+    return list(resting), [item for item in items if item.name not in names]
+
+
+def look(order: Order, system: System, manager: Manager, report: Report) -> tuple[Scene, Acting]:
+    """What is there, and what acts on it."""
     with report.timed("read"):
         manager.facts()
-        records = read_records(system, order.scope)
+        records = SHELF.read(system, order.scope.directory)
         found = manager.found(order.scope)
     new = [item for item in found if item.labels.release == order.release and item.labels.side == order.side]
     live = last_settled(records, side=order.other_side)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import lzma
 import os
 import posixpath
 import re
@@ -15,13 +15,18 @@ import stat
 import tarfile
 import typing as t
 import zipfile
+import zlib
 
 from ..errors import SlipwayError
 from ..masking import mask
-from .options import invalid, number
-from .source import Source
+from ..side.options import invalid, number
+from ..system import file_error, is_full
+from .source import Source, hash_of
 
 BLOCK = 1 << 20
+_BROKEN = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, OSError, RuntimeError,
+)  # fmt: skip
 _CHECKSUM = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -43,22 +48,26 @@ class ArchiveSource(Source):
     """
 
     keys = ("checksum", "path", "strip", "url")
+    packed = True
 
     def resolve(self) -> dict[str, t.Any]:
         strip = number(self.options, "strip", 0, self.where, int, low=0)
-        checksum = self._checksum()
-        if self.text("url"):
-            if self.text("path"):
-                raise invalid(f"{self.where}.path", self.options["path"], "either path or url")
-            if not checksum:
-                raise invalid(f"{self.where}.checksum", None, "sha256:…, because what a URL serves may change")
-        else:
-            checksum = self._verified(self.text("path", required=True), checksum)
-        return {"kind": "archive", "sha256": checksum, "strip": strip}
+        checksum, content, url = self._checksum(), self.content(), self.text("url")
+        if url and self.text("path"):
+            raise invalid(f"{self.where}.path", self.options["path"], "either path or url")
+        if url and not checksum:
+            raise invalid(f"{self.where}.checksum", None, "sha256:…, because what a URL serves may change")
+        if not url:
+            found = self.file_content()
+            if checksum and found != checksum:
+                raise self.not_wanted(self.text("path"), f"sha256:{found}", f"sha256:{checksum}")
+            checksum = found
+        about = {"content": content} if content else {}  # what the mark names, stays on the machine
+        return {"kind": "archive", "sha256": checksum, "strip": strip, **about}
 
     def fetch(self, resolved: t.Mapping[str, t.Any], target: str) -> None:
-        path = self.text("path")
-        if path:
+        if not self.text("url"):
+            path = self.file()
             self._verified(path, resolved["sha256"])
             unpack(path, target, resolved["strip"], self.where)
             return
@@ -79,26 +88,10 @@ class ArchiveSource(Source):
         return found.group(1) if found else ""
 
     def _verified(self, path: str, checksum: str) -> str:
-        digest = hashlib.sha256()
-        try:
-            with open(path, "rb") as stream:
-                for block in iter(lambda: stream.read(BLOCK), b""):
-                    digest.update(block)
-        except OSError as error:
-            remedy = "Copy it there first, or give url and checksum."
-            raise SlipwayError(
-                f"cannot be read ({error.strerror})", obj=path, remedy=remedy, cause="source_missing"
-            ) from None
-        if checksum and digest.hexdigest() != checksum:
-            raise SlipwayError(
-                "not the archive that was asked for",
-                obj=self.text("url") or path,
-                actual=f"sha256:{digest.hexdigest()}",
-                wanted=f"sha256:{checksum}",
-                remedy="Find out who changed it; correct checksum if that was meant.",
-                cause="checksum",
-            )
-        return digest.hexdigest()
+        found = hash_of(path, self.where)
+        if checksum and found != checksum:
+            raise self.not_wanted(self.text("url") or self.text("path"), f"sha256:{found}", f"sha256:{checksum}")
+        return found
 
     def _download(self, url: str, path: str) -> None:
         import http.client
@@ -114,6 +107,8 @@ class ArchiveSource(Source):
                     if self.place.system.monotonic() > end:
                         raise TimeoutError(f"not done after {self.place.deadline:g} s")
         except (OSError, http.client.HTTPException) as error:  # URLError and time-outs are OSErrors
+            if isinstance(error, OSError) and is_full(error):
+                raise file_error(error, path) from None
             raise SlipwayError(
                 "cannot be downloaded",
                 obj=mask(url, ()),
@@ -133,7 +128,9 @@ def unpack(path: str, target: str, strip: int, where: str) -> None:
         with _entries(path) as entries:
             for entry in entries:
                 found += _put(entry, target, strip, path)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, OSError, RuntimeError) as error:
+    except _BROKEN as error:
+        if isinstance(error, OSError) and is_full(error):
+            raise file_error(error, target) from None
         raise _damaged(path, f"{type(error).__name__}: {error}"[:300], "a whole tar or zip") from None
     if not found:
         raise _damaged(path, "no file", f"files more than {strip} directories deep ({where}.strip)")
@@ -141,7 +138,9 @@ def unpack(path: str, target: str, strip: int, where: str) -> None:
 
 @contextlib.contextmanager
 def _entries(path: str) -> t.Iterator[t.Iterable[Entry]]:
-    if zipfile.is_zipfile(path):
+    with open(path, "rb") as file:
+        begins = file.read(2)  # of the last member of a tar the end may look like a zip's
+    if begins == b"PK":
         with zipfile.ZipFile(path) as zipped:
             yield (_of_zip(zipped, info) for info in zipped.infolist())
     else:

@@ -5,75 +5,89 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
 import typing as t
 
 from ..errors import SlipwayError
+from ..system import file_error, is_full
+from .content import below, content_hash, refused
 from .source import Source
-
-BLOCK = 1 << 20
+from .source_archive import unpack
 
 
 class DirectorySource(Source):
-    """A copy of a directory, C(.git) left out; what it was is told by a hash of names, kinds and contents."""
+    """The files of a directory, C(.git) and C(exclude) left out; what it was is told by a hash of names, kinds and contents."""
 
-    keys = ("path",)
+    keys = ("exclude", "path")
+    packed = True
 
     def resolve(self) -> dict[str, t.Any]:
-        path = self.text("path", required=True)
-        if not os.path.isdir(path):
-            raise SlipwayError(
-                "no such directory on this machine",
-                obj=f"{self.where}.path",
-                actual=path,
-                remedy="Copy it there first, with ansible.posix.synchronize or ansible.builtin.copy.",
-                cause="source_missing",
-            )
-        return {"kind": "directory", "content": content_hash(path)}
+        path, exclude, content = self.text("path", required=True), self.texts("exclude"), self.content()
+        if not content:
+            if not os.path.isdir(path):
+                raise SlipwayError(
+                    "no such directory on this machine",
+                    obj=f"{self.where}.path",
+                    actual=path,
+                    remedy="Put it there first, or leave C(from) away for a directory of the controller.",
+                    cause="source_missing",
+                )
+            content = self._hash(path, exclude)
+        return {"kind": "directory", "content": content}
 
     def fetch(self, resolved: t.Mapping[str, t.Any], target: str) -> None:
-        path = self.text("path", required=True)
+        handed = self.content()
         try:
-            shutil.copytree(path, target, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git"))
-        except (OSError, shutil.Error) as error:
-            raise SlipwayError(
-                "cannot be copied", obj=path, actual=str(error)[:300], cause="source_unreadable"
-            ) from None
-        found = content_hash(target)
-        if found != resolved["content"]:
+            if handed:
+                unpack(self.packages().expect(handed, f"{self.where}.path"), target, 0, self.where)
+            else:
+                self._copy(self.text("path", required=True), target)
+            self._expect(resolved["content"], target)
+        except SlipwayError as error:
+            if handed and error.cause in ("archive", "source_changed"):  # then its name is wrong, too
+                self.packages().forget(handed)
+            raise
+
+    def _expect(self, content: str, target: str) -> None:
+        if self._hash(target, ()) != content:
             raise SlipwayError(
                 "the directory changed while it was copied",
-                obj=path,
+                obj=self.text("path"),
                 remedy="Wait until whatever writes it is done, and run the release again.",
                 cause="source_changed",
             )
 
+    def _copy(self, path: str, target: str) -> None:
+        try:
+            for name, about in below(path, self.texts("exclude")):
+                self._put(os.path.join(path, name), os.path.join(target, name), about.st_mode)
+        except OSError as error:
+            raise self._unreadable(error, path) from None
 
-def content_hash(root: str) -> str:
-    """A hash of all names, kinds, executable bits, link targets and contents below a directory."""
-    total = hashlib.sha256()
-    for directory, directories, files in os.walk(root):
-        directories[:] = sorted(name for name in directories if name != ".git")
-        links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
-        for name in sorted([*files, *links]):
-            path = os.path.join(directory, name)
-            about = os.lstat(path)
-            said = f"{os.path.relpath(path, root)}\0{stat.S_IFMT(about.st_mode)}\0{about.st_mode & 0o111 != 0}\0"
-            total.update(said.encode("utf-8", "surrogateescape"))
-            if stat.S_ISLNK(about.st_mode):
-                total.update(os.readlink(path).encode("utf-8", "surrogateescape"))
-            elif stat.S_ISREG(about.st_mode):
-                total.update(_file_hash(path))
-        total.update(f"{os.path.relpath(directory, root)}/\0".encode("utf-8", "surrogateescape"))
-    return total.hexdigest()
+    def _put(self, path: str, place: str, mode: int) -> None:
+        os.makedirs(place if stat.S_ISDIR(mode) else os.path.dirname(place), exist_ok=True)
+        if stat.S_ISDIR(mode):
+            shutil.copystat(path, place)
+        elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+            shutil.copy2(path, place, follow_symlinks=False)
+        else:
+            raise refused(f"{self.where}.path", path, "neither a file, a directory nor a link")
 
+    def _hash(self, path: str, exclude: t.Sequence[str]) -> str:
+        try:
+            return content_hash(path, exclude)
+        except OSError as error:
+            raise self._unreadable(error, path) from None
 
-def _file_hash(path: str) -> bytes:
-    found = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(BLOCK), b""):
-            found.update(block)
-    return found.digest()
+    def _unreadable(self, error: OSError, path: str) -> SlipwayError:
+        if is_full(error):
+            return file_error(error, self.place.base)
+        return SlipwayError(
+            "cannot be copied",
+            obj=error.filename or path,
+            actual=error.strerror,
+            remedy="Mend it, or name it in exclude.",
+            cause="source_unreadable",
+        )

@@ -12,8 +12,8 @@ import typing as t
 import urllib.parse
 
 from ..errors import SlipwayError
+from ..side.options import invalid
 from .git_mirror import Mirror
-from .options import invalid
 from .source import Source
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")

@@ -11,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import typing as t
 
 from ..errors import SlipwayError
 
 SIDES = ("blue", "green")
+TRAFFIC, WORKER, IN_PLACE = "traffic", "worker", "in_place"  # roles
 PORT, REPLICA = "PORT", "REPLICA"  # in the environment of each process
 
 
@@ -36,6 +38,12 @@ class Scope(t.NamedTuple):
         return os.path.join(self.base, "releases", release, service).rstrip("/")
 
 
+def release_name(release: str) -> str:
+    """A release id as the name of a directory."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "_", release)[:120]
+    return f"_{name}" if name.startswith(".") else name
+
+
 class Step(t.NamedTuple):
     """One command that builds a release, before it sees traffic."""
 
@@ -43,6 +51,14 @@ class Step(t.NamedTuple):
     command: list[str]
     env: dict[str, str]
     timeout: float
+
+
+class Built(t.NamedTuple):
+    """What one machine has built of a service for all."""
+
+    by: str
+    package: str  # the SHA-256 of its archive; empty in a preview of what is not built yet
+    source: dict[str, t.Any]  # what it was made of
 
 
 class Service(t.NamedTuple):
@@ -69,11 +85,21 @@ class Service(t.NamedTuple):
     stop_grace: float
     start_limit: float
     unit: dict[str, t.Any]
+    build_on: str = "each"
+    built: Built | None = None
+    singleton: bool = False  # one in the whole fleet
+    socket: bool = False  # the manager listens for it
+    in_place: bool = False  # both sides have one port, one after the other
 
     @property
     def role(self) -> str:
-        """C(traffic) or C(worker): a worker is defined but not started before the hand-over."""
-        return "traffic" if self.traffic else "worker"
+        """C(traffic), C(worker) or C(in_place): the latter two are defined but not started before the hand-over."""
+        return WORKER if not self.traffic else IN_PLACE if self.in_place else TRAFFIC
+
+    @property
+    def ahead(self) -> bool:
+        """Whether the new side runs before any traffic moves."""
+        return self.role == TRAFFIC
 
 
 class Order(t.NamedTuple):
@@ -91,6 +117,7 @@ class Order(t.NamedTuple):
     live_side: str | None = None  # None: look it up in the records; empty: nothing is live yet
     deadline: float = 900.0
     kept_release: str = ""  # run the code of this kept release
+    alone: bool = False  # whether the new side stops before the old one starts again
     manager: str = "systemd"
 
     @property
@@ -130,6 +157,7 @@ class Program(t.NamedTuple):
     environments: list[dict[str, str]]  # one a replica, secrets of the environment included
     secret_files: dict[str, str]  # name → path
     writable: list[str]
+    publish: str = ""  # the address that a socket is on
 
     @property
     def command(self) -> list[str]:
@@ -175,6 +203,7 @@ def wanted_program(order: Order, service: Service, tree: str, tree_digest: str, 
             "grace": service.stop_grace,
             "start_limit": service.start_limit,
             "writable": writable,
+            **({"socket": order.publish} if service.socket else {}),
         }
     )
     labels = Labels(
@@ -193,7 +222,7 @@ def wanted_program(order: Order, service: Service, tree: str, tree_digest: str, 
         tree=tree,
     )
     name = order.scope.program_name(service.name, order.side)
-    return Program(name, labels, service, environments, secrets.stored, writable)
+    return Program(name, labels, service, environments, secrets.stored, writable, order.publish)
 
 
 def has_shared(order: Order, service: Service) -> bool:

@@ -16,10 +16,12 @@ import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from .manager import LOG_LINES, RUNNING, Ended, Found, Manager
-from .spec import Labels, Program, Scope
+from .manager import LOG_LINES, RUNNING, Ended, Found, Manager, does_not_end
+from .spec import SIDES, Labels, Program, Scope
+from .systemd_log import command, stamped
+from .systemd_socket import socket_files, sockets_of, unwanted
 from .systemd_state import PROPERTIES, item, members, not_started, parse, program_of, refuse_ignored
-from .systemd_unit import credential_path, environment_text, read_labels, unit_text
+from .systemd_unit import credential_path, environment_text, read_labels, refuse_unknown, unit_text
 
 MIN_VERSION = 247
 UNITS = "/etc/systemd/system"
@@ -93,6 +95,7 @@ class Systemd(Manager):
     def refuse_unknown(self, program: Program) -> None:
         if not program.service.unit:
             return
+        refuse_unknown(program.service)
         with tempfile.TemporaryDirectory(prefix="slipway-") as directory:
             path = os.path.join(directory, "slipway-check.service")
             text = unit_text(program, directory).replace("%i", "1")
@@ -114,6 +117,7 @@ class Systemd(Manager):
             self.system.make_directory(os.path.dirname(path))
             self.system.replace_file(path, data, mode=0o644 if path.startswith(self._units) else 0o600)
         self._forget_environments(program.name, keep=program.labels.replicas)
+        self._forget_sockets(program.name)
 
     def _files(self, program: Program) -> dict[str, bytes]:
         directory = self._environments(program.name)
@@ -121,6 +125,7 @@ class Systemd(Manager):
             os.path.join(directory, str(number)): environment_text(environment).encode()
             for number, environment in enumerate(program.environments, 1)
         }
+        files.update({os.path.join(self._units, name): text.encode() for name, text in socket_files(program).items()})
         files[self._unit_path(program.name)] = unit_text(program, directory).encode()
         return files
 
@@ -129,6 +134,21 @@ class Systemd(Manager):
         self.set_boot(self.process_names(labels), False)
         self.system.unlink(self._unit_path(name))
         shutil.rmtree(self._environments(name), ignore_errors=True)
+        self._forget_sockets(name)
+
+    def _forget_sockets(self, program: str) -> None:
+        """Those that no unit of either side gets any more; what still listens is taken down by systemd itself."""
+        service = program.rpartition(".")[0]
+        wanted = {self._sockets(f"{service}.{side}") for side in SIDES}
+        for file in unwanted(os.listdir(self._units), service, wanted):
+            self.system.unlink(os.path.join(self._units, file))
+
+    def _sockets(self, program: str) -> str:
+        return sockets_of((self.system.read_file(self._unit_path(program)) or b"").decode("utf-8", "replace"))
+
+    def shares_port(self, one: str, other: str) -> bool:
+        names = {self._sockets(program_of(name)) for name in (one, other)}
+        return len(names) == 1 and "" not in names
 
     def load(self) -> None:
         self._ask("systemctl", "daemon-reload")
@@ -177,10 +197,13 @@ class Systemd(Manager):
                 if not main_lives[name]:
                     left[name].update(members(groups[name]))
             if waiting and self.system.monotonic() > end:
-                raise _does_not_end(sorted(waiting)[0])
+                raise does_not_end(sorted(waiting)[0])
             if waiting:
                 self.system.sleep(LOOK)
         self._ask("systemctl", "reset-failed", "--", *names, fine=(0, 1))
+        sockets = [name for name in names if self._sockets(program_of(name)) == program_of(name)]
+        if sockets:  # systemd takes them down by itself; when this returns, it has
+            self._ask("systemctl", "stop", "--", *(name.replace(".service", ".socket") for name in sockets))
         return {name: Ended(name in killed, sorted(set(left[name].values()))) for name in names}
 
     # Logs -----------------------------------------------------------------------------------------------------------
@@ -191,6 +214,9 @@ class Systemd(Manager):
                 "journalctl", "--no-pager", "--output=cat", f"--lines={LOG_LINES}", f"--unit={name}"
             ).splitlines()
         return []
+
+    def log(self, name: str, *, since: int = 0, tail: int = 0) -> t.Iterator[bytes]:
+        yield from map(stamped, self._ask(*command(name, since=since, tail=tail)).splitlines())
 
     def log_command(self, name: str) -> str:
         return f"journalctl -u {name}"
@@ -238,13 +264,4 @@ def _missing(found: str) -> SlipwayError:
         wanted=f"systemd {MIN_VERSION} or newer as the first process",
         remedy="Choose another manager for this machine.",
         cause="manager_missing",
-    )
-
-
-def _does_not_end(name: str) -> SlipwayError:
-    return SlipwayError(
-        "a process does not end, not even after SIGKILL",
-        obj=name,
-        remedy="See what it waits for (its state D is a disk or a network file system), or restart the machine.",
-        cause="does_not_end",
     )

@@ -13,7 +13,9 @@ import re
 import typing as t
 
 from ..errors import SlipwayError
-from .spec import Labels, Program
+from ..side.options import invalid
+from .spec import Labels, Program, Service
+from .systemd_socket import unit_lines
 
 MARK = "# slipway: "
 
@@ -41,6 +43,23 @@ HARDENED: dict[str, t.Any] = {
     "UMask": "0027",
 }
 
+#: Directives of systemd that are Slipway's own, and why.
+RESERVED = {
+    "ExecStart": "use command of the service",
+    "Type": "use notify of the service",
+    "User": "use user of the service",
+    "DynamicUser": "it is set where the service has no user",
+    "WorkingDirectory": "it is the directory of the release",
+    "Environment": "use env of the service",
+    "EnvironmentFile": "use env and env_secrets of the service",
+    "LoadCredential": "use secrets of the service",
+    "Sockets": "use socket of the service",
+    "Restart": "the live side is started again whatever ends it, and Slipway counts how often",
+    "TimeoutStopSec": "use stop_grace of the service",
+    "TimeoutStartSec": "use start_limit of the service",
+}
+
+_DIRECTIVE = re.compile(r"[A-Z][A-Za-z]*")
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _IN_DOUBLE_QUOTES = re.compile(r'(["\\`$])')
 
@@ -49,6 +68,7 @@ def unit_text(program: Program, environment_directory: str) -> str:
     """The template unit of a program; C(%i) is the number of the replica."""
     service, labels = program.service, program.labels
     who = {"User": service.user} if service.user else {"DynamicUser": "yes"}
+    needs, sockets = unit_lines(program)
     directives: dict[str, t.Any] = {
         "Type": "notify" if service.notify else "exec",
         **who,
@@ -58,6 +78,7 @@ def unit_text(program: Program, environment_directory: str) -> str:
         "LoadCredential": [f"{name}:{_path(path)}" for name, path in sorted(program.secret_files.items())],
         "Restart": "always",
         "RestartSec": "1",
+        **sockets,
         "TimeoutStartSec": f"{service.start_limit:g}",
         "TimeoutStopSec": f"{service.stop_grace:g}",
         **HARDENED,
@@ -73,6 +94,7 @@ def unit_text(program: Program, environment_directory: str) -> str:
         "[Unit]",
         f"Description=Slipway {labels.platform} {labels.environment}: {labels.service} %i, {labels.side}",
         "After=network.target",
+        *needs,
         "StartLimitIntervalSec=0",
         "",
         "[Service]",
@@ -82,6 +104,21 @@ def unit_text(program: Program, environment_directory: str) -> str:
         "WantedBy=multi-user.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def refuse_unknown(service: Service) -> None:
+    """Refuse directives that are Slipway's own, and what cannot be one.
+
+    :raises SlipwayError: C(invalid), naming the directive.
+    """
+    for key, value in service.unit.items():
+        where = f"services.{service.name}.unit.{key}"
+        if key in RESERVED:
+            raise SlipwayError(
+                "this directive cannot be set", obj=where, remedy=f"Remove it: {RESERVED[key]}.", cause="invalid"
+            )
+        if not _DIRECTIVE.fullmatch(key):
+            raise invalid(where, value, "a directive of systemd.service or systemd.exec, like MemoryMax")
 
 
 def read_labels(text: str) -> Labels | None:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import re
-import traceback
 import typing as t
 
-from ..errors import SlipwayError
-from ..process.factory import make_manager
+from ..process.factory import make_manager, refuse_others
 from ..process.manager import Manager
-from ..process.options import invalid, parse_services
+from ..process.options import parse_services
+from ..process.packages import Packages
 from ..process.report import Report
-from ..process.spec import Order, Scope, default_identity
+from ..process.spec import Order, Scope, default_identity, release_name
+from ..side.options import invalid
 from ..system import System
-from .one_side import NO_STEP, read_secrets, record_outcome, stage
+from .one_side import NO_STEP, performed, record_outcome, stage
 
 
 def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
@@ -25,15 +25,7 @@ def perform(params: dict[str, t.Any], check: bool) -> dict[str, t.Any]:
 
     :param params: by C(arguments.PROCESS_DEPLOY), with every default filled in.
     """
-    secrets: dict[str, str] = {}
-    try:
-        secrets.update(read_secrets(params["secrets"]))
-        return run(params, secrets, System(), check)
-    except SlipwayError as error:
-        said = error.result()
-    except Exception as error:  # whatever it is, it may quote what a process was to be started with
-        said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
-    return {"failed": True, **Report(System(), secrets.values()).clean(said)}
+    return performed(params, check, run, Report)
 
 
 def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check: bool) -> dict[str, t.Any]:
@@ -46,18 +38,22 @@ def run(params: dict[str, t.Any], secrets: dict[str, str], system: System, check
         found = observe(scope, system, manager)
         return {"changed": False, "actions": [], "processes": {}, "sources": {}, "timings": {}, "observed": found}
     order = make_order(params, scope, secrets)
+    refuse_others(params["manager"], scope)
     if check:
         return act(order, params, system, manager, None).result()
     with stage(params, system) as step:
         if step is not None and params["state"] == "decided" and params["release"]["spec"]:
             step.decision(params["release"]["spec"])
+        if step is not None and params["state"] == "built":
+            step.wait_for_others()  # who wait for the one that builds, and then for what it has built
+        Packages(system, scope.base).receive(params["packages"])
         report = act(order, params, system, manager, step or NO_STEP)
         if step is not None:
-            record_outcome(order, params, step)
+            record_outcome(order, params, step, report)
     return report.result()
 
 
-def make_scope(params: dict[str, t.Any]) -> Scope:
+def make_scope(params: t.Mapping[str, t.Any]) -> Scope:
     """The platform; its code and its state are in two directories, because programs may enter only one of them."""
     names = (params["platform"], params["environment"])
     for key, name in zip(("platform", "environment"), names):
@@ -76,7 +72,7 @@ def make_order(params: dict[str, t.Any], scope: Scope, secrets: dict[str, str]) 
     return Order(
         scope=scope,
         side=params["side"],
-        release=_plain(release.get("id") or f"{params['version'] or 'alone'}-{identity[:12]}-{params['side']}"),
+        release=release_name(release.get("id") or f"{params['version'] or 'alone'}-{identity[:12]}-{params['side']}"),
         version=params["version"],
         identity=identity,
         publish=params["publish"],
@@ -86,13 +82,8 @@ def make_order(params: dict[str, t.Any], scope: Scope, secrets: dict[str, str]) 
         live_side=params["live_side"],
         deadline=float(release.get("deadline") or 900),
         kept_release=params["kept_release"],
+        alone=release.get("outcome") == "open",
     )
-
-
-def _plain(release: str) -> str:
-    """A release id as the name of a directory."""
-    name = re.sub(r"[^A-Za-z0-9_.-]", "_", release)[:120]
-    return f"_{name}" if name.startswith(".") else name
 
 
 def act(order: Order, params: dict[str, t.Any], system: System, manager: Manager, step: t.Any) -> Report:
@@ -100,37 +91,43 @@ def act(order: Order, params: dict[str, t.Any], system: System, manager: Manager
     check = step is None
     if not order.services:
         return Report(system, ())
-    if params["state"] == "prepared":
-        from ..process.prepare import prepare
+    if params["state"] in ("built", "fetched", "prepared"):
+        return brought(order, params, system, manager, check)
+    if params["state"] == "rebuilt":
+        from ..process.rebuild import rebuild
 
-        return prepare(order, system, manager, prober(order.secrets.values(), system), check=check)
+        return rebuild(order, system, manager, check=check)
+    if params["state"] in ("workers_paused", "workers_resumed"):
+        from ..process.workers import hold, let_go
+
+        do = hold if params["state"] == "workers_paused" else let_go
+        return do(order, system, manager, (step or NO_STEP).note, check=check)
     from ..process.sides import decide, pause, revert, settle
 
     if params["state"] == "decided":
-        return decide(order, system, manager, (step or NO_STEP).note, check=check)
+        probe = None
+        if any(service.in_place for service in order.services):
+            from .probing import prober
+
+            probe = prober(order.secrets.values(), system)
+        return decide(order, system, manager, (step or NO_STEP).note, check=check, probe=probe)
     acts = {"settled": settle, "paused": pause, "reverted": revert}
     return acts[params["state"]](order, system, manager, check=check)
 
 
-def prober(secrets: t.Iterable[str], system: System) -> t.Callable[[t.Sequence[t.Any]], list[t.Any]]:
-    """The probe engine, in the words of the process engine.
+def brought(order: Order, params: dict[str, t.Any], system: System, manager: Manager, check: bool) -> Report:
+    """The new side, or what it is made of; and before it the releases that this machine has missed."""
+    earlier = Report(system, ())
+    if params["retained"]:
+        from ..process.retained import bring
 
-    :param secrets: values that must not show in any verdict.
-    """
-    hidden = tuple(secrets)
+        earlier = bring(order, params["retained"], system, manager, check=check)
+    if params["state"] in ("built", "fetched"):
+        from ..process.prepare import build, fetch
 
-    def probe(checks: t.Sequence[t.Any]) -> list[t.Any]:
-        from ..probe.loop import check_once, probe_all
-        from ..probe.model import Policy, Target
-        from ..process.verify import Verdict
+        make = build if params["state"] == "built" else fetch
+        return earlier.followed_by(make(order, system, manager, check=check))
+    from ..process.prepare import prepare
+    from .probing import prober
 
-        targets = [Target(policy=Policy(**check.policy), **check.target) for check in checks]
-        if checks[0].once:
-            results = [
-                check_once(item, system=system, policy=item.policy or Policy(), secrets=hidden) for item in targets
-            ]
-        else:
-            results = probe_all(targets, system=system, policy=Policy(), secrets=hidden)
-        return [Verdict(r.healthy, r.cause, r.message, r.evidence, r.seconds, r.remedy) for r in results]
-
-    return probe
+    return earlier.followed_by(prepare(order, system, manager, prober(order.secrets.values(), system), check=check))

@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab import Lab
 
-from .process_site import Site, make_machine
+from .process_site import MANAGERS, Site, make_machine
 
 NUMBERS = itertools.count(1)
 
@@ -29,3 +29,8 @@ def lab() -> t.Iterator[Lab]:
 @pytest.fixture
 def site(lab: Lab) -> Site:
     return Site(lab, next(NUMBERS))
+
+
+@pytest.fixture(params=MANAGERS)
+def managed(lab: Lab, request: pytest.FixtureRequest) -> Site:
+    return Site(lab, next(NUMBERS), request.param)

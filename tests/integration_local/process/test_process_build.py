@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -21,6 +22,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.process.source impo
 from ansible_collections.slipway.deploy.plugins.module_utils.process.spec import Order, Scope
 from ansible_collections.slipway.deploy.plugins.module_utils.process.tree import Tree, Trees, tree_digest
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+
+from .process_site import wait_for
 
 WHEEL = {
     "shop.py": "def main():\n    print('the shop')\n",
@@ -42,10 +45,14 @@ class Built:
 
     def make(self, release: str, path: pathlib.Path, build: list[dict[str, t.Any]]) -> pathlib.Path:
         """The directory of a release."""
-        option = {"source": {"kind": "directory", "path": str(path)}, "command": ["x"], "build": build}
+        return self.make_of(release, {"kind": "directory", "path": str(path)}, build)
+
+    def make_of(self, release: str, of: dict[str, t.Any], build: t.Sequence[dict[str, t.Any]] = ()) -> pathlib.Path:
+        """The same, out of any source."""
+        option = {"source": of, "command": ["x"], "build": list(build)}
         service = parse_services({"web": {**option, "user": str(os.getuid())}}, "blue")[0]
         order = Order(self.scope, "blue", release, "1", "i", "", [service], {})
-        source = make_source(service.source or {}, "x", Place(self.system, self.scope.base, {}, 60.0))
+        source = make_source(service.source or {}, "x", Place(self.system, self.scope.base, {}, 600.0))
         resolved = source.resolve()
         own = self.scope.release_path(release, "web")
         self.trees.make(order, service, source, Tree(own, tree_digest(service, resolved), resolved, False), self.report)
@@ -117,3 +124,40 @@ def test_a_program_that_is_missing_is_a_step_that_fails(built: Built, tmp_path: 
         built.make("r1", tmp_path / "code", [{"command": [".venv/bin/no-such-program"]}])
     assert (caught.value.cause, caught.value.evidence["exit_code"]) == ("build_failed", 127)
     assert "no-such-program" in str(caught.value.actual)
+
+
+LOOP = """
+import sys
+from ansible_collections.slipway.deploy.plugins.module_utils.process.build import Builder
+from ansible_collections.slipway.deploy.plugins.module_utils.process.report import Report
+from ansible_collections.slipway.deploy.plugins.module_utils.process.spec import Step
+from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+loop = "trap '' HUP; (while :; do echo x >> log; sleep 0.05; done) & wait"
+Builder(System(), "", sys.argv[1], "/", Report(System(), ())).run([Step("x", ["sh", "-c", loop], {}, 60.0)], "x")
+"""
+
+
+def test_a_step_ends_with_whoever_was_killed_so_that_the_next_run_is_alone(tmp_path: pathlib.Path) -> None:
+    log = tmp_path / "log"
+    running = subprocess.Popen([sys.executable, "-c", LOOP, str(tmp_path)])
+    wait_for(lambda: log.exists() and running.poll() is None)
+    running.kill()
+    running.wait()
+
+    def writers() -> list[str]:
+        """Processes that are at work in the directory."""
+        at_work = []
+        for number in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{number}/cwd") == str(tmp_path):
+                    at_work.append(number)
+        return at_work
+
+    wait_for(lambda: not writers())
+
+
+def test_a_step_that_finds_the_disk_full_is_no_fault_of_the_version(built: Built, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "code").mkdir()
+    with pytest.raises(SlipwayError) as caught:
+        built.make("r1", tmp_path / "code", [{"command": ["dd", "if=/dev/zero", "of=/dev/full", "bs=1", "count=1"]}])
+    assert caught.value.cause == "no_space" and not built.trees.complete("r1", "web")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import stat
 import subprocess
 import typing as t
@@ -124,6 +125,10 @@ def test_a_tag_that_has_moved_is_refused_until_the_new_commit_is_given(work: Wor
     target, commit = work.release(tag="v1", commit=second)
     assert ((target / "app").read_text(), commit) == ("2", second)
     assert work.release(tag="v1")[1] == second
+    shutil.rmtree(work.mirror())  # what was seen is known all the same
+    work.git("tag", *annotated, "--force", "v1", first)
+    assert work.refused(tag="v1").cause == "tag_moved"
+    work.git("tag", *annotated, "--force", "v1", second)
     assert work.refused(tag="v1", commit="0" * 40).cause == "tag_moved"
 
 
@@ -241,7 +246,7 @@ def test_a_private_key_is_in_a_file_for_as_long_as_git_runs(work: Work, monkeypa
     )
     repositories = work.base / "repositories"
     assert stat.S_IMODE(repositories.stat().st_mode) == 0o700
-    assert all(path.suffix == ".git" for path in repositories.iterdir())
+    assert all(path.suffix in (".git", ".json") for path in repositories.iterdir())
     del work.secrets["DEPLOY"]
     assert work.refused(branch="main", **options).cause == "secret_missing"
 
@@ -253,6 +258,10 @@ def test_a_mirror_that_was_cut_off_is_mended(work: Work, harm: str) -> None:
     if harm == "no head":
         (mirror / "HEAD").unlink()
     elif harm == "a file lost":
+        pack = next((mirror / "objects" / "pack").glob("*.pack"))
+        data = pack.read_bytes()
+        shutil.rmtree(pack.parent)
+        subprocess.run(["git", "unpack-objects", "-q"], cwd=mirror, input=data, check=True)
         blob = work.git("rev-parse", "HEAD:app")
         (mirror / "objects" / blob[:2] / blob[2:]).unlink()
     else:

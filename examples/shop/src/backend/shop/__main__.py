@@ -13,8 +13,8 @@ from aiohttp import web
 
 from .api import Api
 from .config import Settings
-from .database import Database
 from .process import pause, start, until_signal
+from .store import open_store
 from .streams import Streams
 
 log = logging.getLogger("shop")
@@ -26,7 +26,7 @@ KEEP_ALIVE = 300
 async def serve(settings: Settings) -> None:
     """Serve until told to stop, then finish what is in flight."""
     told = until_signal()
-    database = Database(settings)
+    database = open_store(settings)
     connecting = asyncio.ensure_future(database.connect())
     api = Api(settings, database)
     app = api.application()

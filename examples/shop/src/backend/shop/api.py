@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import mimetypes
 import time
 import typing as t
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from .config import Settings
-from .database import Database, UnavailableError
+from .store import Store, UnavailableError
 
 log = logging.getLogger("shop")
 
@@ -32,7 +33,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Api:
     """The handlers, and what they share."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Store) -> None:
         self.settings = settings
         self.database = database
         self.stopping = asyncio.Event()
@@ -53,6 +54,9 @@ class Api:
         app.router.add_get("/api/slow", self.slow)
         app.router.add_post("/api/upload", self.upload)
         app.router.add_get("/api/stats", self.stats)
+        if self.settings.site:
+            app.router.add_get("/", self.page)
+            app.router.add_get("/assets/{name}", self.page)
         return app
 
     # --- around every answer ---
@@ -128,11 +132,22 @@ class Api:
         async with self.snapshot_lock:
             taken, counts = self.snapshot
             if fresh or time.monotonic() - taken > STATS_AGE:
-                counts = dict((await self.database.fetch(self.database.queries.stats))[0])
+                counts = dict((await self.database.fetch(self.database.stats))[0])
                 self.snapshot = (time.monotonic(), counts)
             return counts
 
     # --- for the customer ---
+
+    async def page(self, request: web.Request) -> web.Response:
+        """Serve the page and what it is made of, where no front end does."""
+        name = request.match_info.get("name", "")
+        path = self.settings.site / "assets" / name if name else self.settings.site / "index.html"
+        if not path.is_file() or name.startswith("."):
+            raise web.HTTPNotFound()
+        # A hashed name never changes its content; everything else is asked for again.
+        cache = "public, max-age=31536000, immutable" if name else "no-cache"
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        return web.Response(body=path.read_bytes(), content_type=kind, headers={"Cache-Control": cache})
 
     async def products(self, request: web.Request) -> web.Response:
         """List what there is to buy."""

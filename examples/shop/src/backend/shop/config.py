@@ -29,6 +29,7 @@ class Settings(t.NamedTuple):
     start_delay: float
     job_seconds: float
     log_level: str
+    site: Path | None  # of the pages, where the back end serves them itself
 
     def at_least(self, wanted: str) -> bool:
         """Whether this build is of version *wanted* or newer; a feature asks this instead of a copy of the source."""
@@ -57,6 +58,7 @@ def load(env: t.Mapping[str, str]) -> Settings:
         start_delay=number(env, "START_DELAY_SECONDS", 5) if variant == "slow-start" else 0.0,
         job_seconds=number(env, "JOB_SECONDS", 0.01),
         log_level=log_level,
+        site=Path(env["SHOP_SITE"]) if env.get("SHOP_SITE") else None,
     )
 
 

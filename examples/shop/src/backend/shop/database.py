@@ -13,6 +13,7 @@ import typing as t
 import asyncpg
 
 from .config import Settings
+from .store import DoneTwiceError, UnavailableError
 
 log = logging.getLogger("shop")
 
@@ -91,10 +92,6 @@ def queries_of(settings: Settings) -> Queries:
     return Queries(STATS.format(units=units), JOB.format(units=units), order)
 
 
-class UnavailableError(Exception):
-    """The database cannot be used just now; the message says why."""
-
-
 @contextlib.contextmanager
 def unavailable() -> t.Iterator[None]:
     """Turn whatever the driver raises into :class:`UnavailableError`."""
@@ -110,6 +107,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.queries = queries_of(settings)
+        self.stats = self.queries.stats
         self.reason = "not connected yet"
         self.pool: asyncpg.Pool | None = None
 
@@ -165,6 +163,41 @@ class Database:
                 await asyncio.wait_for(self.pool.close(), 1)
             except UNREACHABLE:
                 self.pool.terminate()
+
+
+class DatabaseJobs:
+    """What the worker asks, over one connection."""
+
+    def __init__(self, settings: Settings, connection: asyncpg.Connection) -> None:
+        self.settings = settings
+        self.connection = connection
+
+    @classmethod
+    async def open(cls, settings: Settings) -> DatabaseJobs:
+        """Connect, or raise :class:`UnavailableError`."""
+        with unavailable():
+            connection = await asyncpg.connect(settings.database_url, timeout=2, command_timeout=10)
+        jobs = cls(settings, connection)
+        try:
+            with unavailable():
+                await prepare(connection, settings)
+        except UnavailableError:
+            await jobs.close()
+            raise
+        return jobs
+
+    async def do_one(self) -> bool:
+        """Do the oldest free job."""
+        with unavailable():
+            try:
+                return await do_one_job(self.connection, self.settings)
+            except asyncpg.UniqueViolationError as error:
+                raise DoneTwiceError(str(error)) from error
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        with contextlib.suppress(*UNREACHABLE):
+            await self.connection.close(timeout=1)
 
 
 async def prepare(connection: asyncpg.Connection | asyncpg.pool.PoolConnectionProxy, settings: Settings) -> None:

@@ -13,7 +13,7 @@ import typing as t
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from .api import Api
-from .database import UnavailableError
+from .store import UnavailableError
 
 TICK = 1.0
 CLOSE_TIMEOUT = 2.0

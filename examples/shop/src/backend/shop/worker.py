@@ -6,14 +6,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
-import asyncpg
-
 from .config import Settings
-from .database import UNREACHABLE, do_one_job, prepare, reason
 from .process import pause, start, until_signal
+from .store import UnavailableError, open_jobs
 
 log = logging.getLogger("shop")
 
@@ -22,32 +19,28 @@ RETRY = 1.0
 
 
 async def work(settings: Settings) -> None:
-    """Do jobs until told to stop; the one in hand is finished first."""
+    """Do jobs until told to stop; the one in hand is finished first. A job done twice stops it loudly."""
     told = until_signal()
     log.info("worker %s starts", settings.version)
     done = 0
     while not told.is_set():
         try:
-            connection = await asyncpg.connect(settings.database_url, timeout=2, command_timeout=10)
-        except UNREACHABLE as error:
-            log.error("no database: %s", reason(error))
+            jobs = await open_jobs(settings)
+        except UnavailableError as error:
+            log.error("no database: %s", error)
             await pause(told, RETRY)
             continue
         try:
-            await prepare(connection, settings)
             while not told.is_set():
-                if await do_one_job(connection, settings):
+                if await jobs.do_one():
                     done += 1
                 else:
                     await pause(told, IDLE)
-        except asyncpg.UniqueViolationError:
-            raise  # a job done twice: stop loudly
-        except UNREACHABLE as error:
-            log.error("database lost, the job in hand is free again: %s", reason(error))
+        except UnavailableError as error:
+            log.error("database lost, the job in hand is free again: %s", error)
             await pause(told, RETRY)
         finally:
-            with contextlib.suppress(*UNREACHABLE):
-                await connection.close(timeout=1)
+            await jobs.close()
     log.info("worker %s stopped after %d jobs", settings.version, done)
 
 

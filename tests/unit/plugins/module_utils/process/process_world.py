@@ -20,10 +20,11 @@ from ansible_collections.slipway.deploy.plugins.module_utils.process.manager imp
 )
 from ansible_collections.slipway.deploy.plugins.module_utils.process.observe import current_release
 from ansible_collections.slipway.deploy.plugins.module_utils.process.options import parse_services
-from ansible_collections.slipway.deploy.plugins.module_utils.process.prepare import prepare
+from ansible_collections.slipway.deploy.plugins.module_utils.process.prepare import build, fetch, prepare
 from ansible_collections.slipway.deploy.plugins.module_utils.process.sides import decide, pause, revert, settle
 from ansible_collections.slipway.deploy.plugins.module_utils.process.spec import Labels, Order, Program, Scope
-from ansible_collections.slipway.deploy.plugins.module_utils.process.verify import Verdict
+from ansible_collections.slipway.deploy.plugins.module_utils.process.workers import hold, let_go
+from ansible_collections.slipway.deploy.plugins.module_utils.side.checks import Verdict
 from ansible_collections.slipway.deploy.plugins.module_utils.system import Completed, System
 
 STATES = ("prepared", "decided", "settled")
@@ -117,6 +118,9 @@ class FakeManager(Manager):
 
     def is_defined(self, program: Program) -> bool:
         return self.defined.get(program.name) == program
+
+    def refuse_unknown(self, program: Program) -> None:
+        """It knows every directive."""
 
     def define(self, program: Program) -> None:
         running = [name for name in self.process_names(program.labels) if self.state.get(name, ("", ""))[0] == RUNNING]
@@ -234,13 +238,16 @@ class World:
             return decide(
                 order, self.system, self.manager, lambda name, **_: self.notes.append(name), check=check
             ).result()
-        act = {"settled": settle, "paused": pause, "reverted": revert}[state]
+        if state in ("workers_paused", "workers_resumed"):
+            do = hold if state == "workers_paused" else let_go
+            return do(order, self.system, self.manager, lambda name, **_: self.notes.append(name), check=check).result()
+        act = {"built": build, "fetched": fetch, "settled": settle, "paused": pause, "reverted": revert}[state]
         return act(order, self.system, self.manager, check=check).result()
 
     def probe(self, checks: t.Sequence[t.Any]) -> list[Verdict]:
         verdicts = []
         for check in checks:
-            version = self.manager.defined[check.process.partition("@")[0]].labels.version
+            version = self.manager.defined[check.item.partition("@")[0]].labels.version
             ill = version in self.ill
             verdicts.append(Verdict(not ill, "status" if ill else "", "it says 500" if ill else "", {}, 0.1))
         return verdicts

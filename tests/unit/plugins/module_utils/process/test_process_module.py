@@ -19,7 +19,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.process.factory imp
 )
 from ansible_collections.slipway.deploy.plugins.module_utils.process.options import parse_services
 from ansible_collections.slipway.deploy.plugins.module_utils.process.source import Place
-from ansible_collections.slipway.deploy.plugins.module_utils.stages import process_deploy
+from ansible_collections.slipway.deploy.plugins.module_utils.stages import probing, process_deploy
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import PROCESS_DEPLOY
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.entry import perform_of
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
@@ -41,7 +41,7 @@ def stage(tmp_path, monkeypatch):
     """Runs the module as a stage of a release that has the lease."""
     world = World(str(tmp_path))
     monkeypatch.setattr(process_deploy, "make_manager", lambda *_: world.manager)
-    monkeypatch.setattr(process_deploy, "prober", lambda *_: world.probe)
+    monkeypatch.setattr(probing, "prober", lambda *_: world.probe)
     machine = Machine(world.system, root=f"{tmp_path}/state", platform="shop", environment="test")
     machine.grant(TOKEN, 60.0)
 

@@ -84,6 +84,35 @@ def test_paused_stops_the_live_side_and_reverted_starts_it_again(live):
     assert live.seen() == processes("r1", UP)
 
 
+def test_fetched_brings_the_code_and_leaves_the_rest_for_prepared(live):
+    foreseen = live.run("fetched", "green", "r2", live.services(2), check=True)
+    assert live.trees() == ["r1"] and len(foreseen["actions"]) == 1
+    done = live.run("fetched", "green", "r2", live.services(2))
+    assert done["actions"] == foreseen["actions"]
+    assert (live.trees(), live.seen(), live.current()) == (["r1", "r2"], processes("r1", UP), "r1")
+    with open(f"{live.source(2)}/version", "w", encoding="utf-8") as file:
+        file.write("pushed to meanwhile")
+    prepared = live.run("prepared", "green", "r2", live.services(2), kept_release="r2")
+    assert not [action for action in prepared["actions"] if action.startswith("fetch ")]
+    assert live.seen()["web r2 1"] == ("running", False)
+    live.run("decided", "green", "r2", live.services(2))
+    with open(f"{live.scope.base}/current/web/version", encoding="utf-8") as file:
+        assert file.read() == "2", "what was fetched, on every machine"
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_two_versions_never_run_at_once_where_they_may_not(live, alone):
+    for state in ("paused", "prepared"):
+        live.run(state, "green", "r2", live.services(2))
+    together = []
+    live.manager.watch = lambda: together.append(
+        len({name.split()[1] for name, (status, _boot) in live.seen().items() if status == "running"})
+    )
+    live.run("reverted", "green", "r2", live.services(2), alone=alone)
+    assert (max(together) == 1) is alone
+    assert {name: value for name, value in live.seen().items() if " r1 " in name} == processes("r1", UP)
+
+
 def run_all(world, states, **more):
     for state in states:
         world.run(state, "green", "r2", world.services(2), live_side="blue", **more)

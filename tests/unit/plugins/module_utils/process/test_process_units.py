@@ -109,6 +109,13 @@ def test_an_override_is_there_once():
     assert len([line for line in lines(unit={"UMask": "0022"}) if line.startswith("UMask=")]) == 1
 
 
+def test_what_is_decided_by_options_of_the_service_is_no_directive():
+    for key in ("ExecStart", "memory_max"):
+        with pytest.raises(SlipwayError) as caught:
+            Systemd(Silent(), "/code").refuse_unknown(program(unit={"MemoryMax": "1G", key: "x"}))
+        assert (caught.value.cause, caught.value.obj) == ("invalid", f"services.web.unit.{key}")
+
+
 def test_variables_are_quoted_and_what_cannot_be_is_refused():
     assert environment_text({"B": 'x"\\$`', "A": "1\n2"}) == 'A="1\n2"\nB="x\\"\\\\\\$\\`"\n'
     with pytest.raises(SlipwayError) as caught:
