@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import typing as t
 from pathlib import Path
 
@@ -28,7 +29,10 @@ class Fleet:
     :param facts: what every inventory of this lab has (registry, database).
     :param variables: variables of the site over those of ``settings.quick``.
     :param example: whose files the site has.
+    :ivar blockers: what holds a stage up on a machine, where it is not what holds up containers.
     """
+
+    blockers: t.ClassVar[dict[str, t.Callable[[Lab, str], t.ContextManager[None]]]] = {}
 
     def __init__(
         self,
@@ -105,17 +109,26 @@ class Fleet:
     @property
     def url(self) -> str:
         """Where clients connect: the first balancer."""
-        return f"http://{self.lab.address(self.proxies[0])}:{self.listen}"
+        return f"http{'s' if self.tls else ''}://{self.lab.address(self.proxies[0])}:{self.listen}"
+
+    @property
+    def tls(self) -> bool:
+        """Whether clients connect by TLS."""
+        return bool((self.variables.get("slipway_traffic") or {}).get("tls"))
 
     @property
     def listen(self) -> int:
         """The port that clients connect to."""
-        return int((self.variables.get("slipway_traffic") or {}).get("listen", 80))
+        return int((self.variables.get("slipway_traffic") or {}).get("listen", 443 if self.tls else 80))
 
     def get(self, path: str, proxy: str | None = None) -> tuple[int, bytes]:
-        """One request on a new connection to a balancer: status and body."""
+        """One request on a new connection to a balancer: status and body. Of TLS only that it is there."""
         address = self.lab.address(proxy or self.proxies[0])
         connection = http.client.HTTPConnection(address, self.listen, timeout=10)
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            connection = http.client.HTTPSConnection(address, self.listen, timeout=10, context=context)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

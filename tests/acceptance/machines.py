@@ -18,8 +18,8 @@ containers=$(docker ps -aq --filter label=slipway.platform)
 [ -z "$containers" ] || docker rm -f $containers >/dev/null
 images=$(docker images --format '{{.Repository}}:{{.Tag}}' 'slipway/*')
 [ -z "$images" ] || docker rmi $images >/dev/null
-rm -rf /var/lib/slipway/* /etc/haproxy/slipway.d/* /etc/nginx/slipway.d/* /etc/slipway-lab-faketime
-systemctl stop nginx
+rm -rf /var/lib/slipway/* /etc/haproxy/slipway.d/* /etc/nginx/slipway.d/* /etc/caddy/slipway.d/* /etc/slipway-lab-faketime
+systemctl stop nginx caddy
 if [ -e /etc/haproxy/slipway.d ]; then systemctl reset-failed haproxy; systemctl restart haproxy; fi
 """
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.lab import Lab, Registry, ensure_engine
 from tests.shop import Site, build, push
 
-from . import backups, fleet, migrations, releases, switches
+from . import backups, fleet, fleets, migrations, releases, switches
 from .measure import Row, table
 from .site import BenchSite, push_programs
 
@@ -89,6 +89,11 @@ def of_migrations(_lab: Lab, directory: Path) -> t.Iterator[Row]:
     yield from migrations.measure(directory)
 
 
+def of_fleets(lab: Lab, directory: Path) -> t.Iterator[Row]:
+    """Fleets of plain machines, and the usual ways beside them."""
+    yield from fleets.measure(lab, directory)
+
+
 RESET = (
     "docker ps -aq --filter label=slipway.platform 2>/dev/null | xargs -r docker rm -f >/dev/null 2>&1; "
     "rm -rf /var/lib/slipway/bench /etc/haproxy/slipway.d/bench-lab.cfg; systemctl try-restart haproxy"
@@ -98,6 +103,7 @@ SECTIONS: dict[str, t.Callable[[Lab, Path], t.Iterator[Row]]] = {
     "one-machine": one_machine,
     "many-machines": many_machines,
     "many-switches": many_switches,
+    "fleets": of_fleets,
     "backups": of_backups,
     "migrations": of_migrations,
 }

@@ -18,18 +18,27 @@ REMOTE_TASKS = 6
 CORES = 2  # the machines of a lab and its controller share them
 
 
-def measure(make: t.Callable[[int], BenchSite]) -> t.Iterator[Row]:
-    """One row a size; ``make`` gives a site with that many hosts and a balancer of its own."""
-    for size in SIZES:
+def measure(
+    make: t.Callable[[int], BenchSite],
+    sizes: t.Sequence[int] = SIZES,
+    how: str = "",
+    env: t.Mapping[str, str] | None = None,
+) -> t.Iterator[Row]:
+    """One row a size; ``make`` gives a site with that many hosts and a balancer of its own.
+
+    :param how: that is said of the releases.
+    :param env: of their environment.
+    """
+    for size in sizes:
         site = make(size)
         expect(site.deploy("1.0.0"))
         before = machines_cpu(site)
-        runs = alternating(site, TIMES)
+        runs = alternating(site, TIMES, **(env or {}))
         hosts = (machines_cpu(site) - before) / TIMES
         wall, controller = statistics.median(run.wall for run in runs), statistics.median(run.cpu for run in runs)
         possible = (controller + hosts) / CORES
         yield Row(
-            f"release on {size} hosts and a balancer",
+            f"release on {size} hosts and a balancer{how}",
             f"{wall:.2f} s wall",
             f"CPU {controller:.2f} s controller, {hosts:.2f} s machines; wall is {wall / possible:.2f} x what these allow "
             f"on {CORES} cores; {controller / (size + 1) / REMOTE_TASKS:.3f} s controller CPU per machine and task",

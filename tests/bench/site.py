@@ -69,12 +69,18 @@ class BenchSite:
 
     def run(self, playbook: str, *args: str, collections: Path = COLLECTIONS, **env: str) -> Measured:
         """Run a playbook, timed from the command to the prompt."""
+        command = ["ansible-playbook", playbook, "-i", "hosts.json", *args]
+        return self.timed(command, self.directory, ANSIBLE_COLLECTIONS_PATH=str(collections), **env)
+
+    @staticmethod
+    def timed(command: t.Sequence[str], directory: Path, **env: str) -> Measured:
+        """Run a command of Ansible's in a directory."""
         keep = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
         done = subprocess.run(
-            ["ansible-playbook", playbook, "-i", "hosts.json", *args],
-            cwd=self.directory,
-            env={**keep, "ANSIBLE_COLLECTIONS_PATH": str(collections), **env},
+            command,
+            cwd=directory,
+            env={**keep, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -21,7 +21,8 @@ from .image import ensure_image
 _Item = t.TypeVar("_Item")
 _Result = t.TypeVar("_Result")
 # Of root's fs.inotify.max_user_instances, measured: systemd and what runs beside it.
-INOTIFY_PER_MACHINE = 8
+INOTIFY_PER_MACHINE = {"light": 5}
+INOTIFY_MOST = 8
 # Not --privileged: SYS_ADMIN for systemd's mounts, NET_ADMIN for the engine's network. Never SYS_TIME.
 FLAGS = [
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN",
@@ -61,19 +62,20 @@ class Lab:
 
         Machines that another checkout left under this lab's name cannot be entered with this one's key: they are removed.
 
-        :param image: ``ready`` (everything installed), ``bare`` (a new small VM), or an image derived from them.
+        :param image: ``ready`` (everything installed), ``light`` (the same without an engine), ``bare`` (a new small VM), or
+            an image derived from them.
         :param deadline: seconds for each to become ready.
         :return: the names created now.
         """
         ensure_engine()
-        source = ensure_image(image) if image in ("bare", "ready") else image
+        source = ensure_image(image) if image in ("bare", "ready", "light") else image
         with locked(self.state / "lock"), Progress(f"creating {', '.join(names)}"):
             key = self.access.public_key().split()[1]
             _together(self._remove, self._strangers(key))
             there = self.machines()
             fresh = [name for name in dict.fromkeys(names) if name not in there]
             _names_allowed(fresh)
-            _inotify_suffices(len(fresh))
+            _inotify_suffices(len(fresh), INOTIFY_PER_MACHINE.get(image, INOTIFY_MOST))
             free = self.network.free_addresses(set(there.values()))
             plan = [(name, next(free)) for name in fresh]
             _together(lambda item: self._create(*item, source=source, kind=image, key=key), plan)
@@ -297,8 +299,8 @@ def _names_allowed(names: t.Iterable[str]) -> None:
             raise LabError(f"{name!r} cannot name a machine: a small letter, then a-z, 0-9 and -")
 
 
-def _inotify_suffices(machines: int) -> None:
+def _inotify_suffices(machines: int, each: int) -> None:
     limit, used = network.inotify()
-    needed = machines * INOTIFY_PER_MACHINE
+    needed = machines * each
     if machines and used + needed > limit:
         raise LabError(f"{machines} more machines need {needed} inotify instances. {network.inotify_hint()}")

@@ -12,6 +12,7 @@ import typing as t
 from .findings import Findings
 from .model import Machine, Service
 from .ports import Slot, free_base, slot_for
+from .processes import interpreters_of, programs_of, users_of
 from .reader import Reader
 from .schema import APP_GROUP, GROUPS, PROXY_GROUP, option
 from .suggest import closest
@@ -25,14 +26,14 @@ Groups = t.Mapping[str, t.Sequence[str]]
 
 
 def find_carriers(services: dict[str, dict[str, t.Any]], groups: Groups, findings: Findings) -> dict[str, list[str]]:
-    """The machines that carry each service, by the group that it names."""
+    """The machines that carry each service, by the group that it names; a singleton is on the first of them."""
     if not groups.get(APP_GROUP):
         _report_no_apps(groups, findings)
         return {name: [] for name in services}
     carriers = {}
     for name, service in services.items():
         group = service.pop("hosts")
-        carriers[name] = list(groups.get(group, ()))
+        carriers[name] = list(groups.get(group, ()))[: 1 if service.get("singleton") else None]
         path = f"slipway_services.{name}.hosts"
         if group not in groups:
             guess = closest(group, groups)
@@ -92,7 +93,12 @@ def place(
         publish, address = _addresses(name, own.get(name, {}), alone, reader)
         parts = [part for part, members in (("app", apps), ("proxy", proxies), ("db", keepers)) if name in members]
         carried = [service for service, members in carriers.items() if name in members]
-        machines[name] = Machine(parts=parts, address=address, publish=publish, services=carried, ports=[], secrets=[])
+        zone = reader.read(option("slipway_zone"), own.get(name, {}).get("slipway_zone"), f"slipway_zone of {name}")
+        empty: dict[str, t.Any] = {key: [] for key in ("ports", "secrets", "programs", "users", "interpreters")}
+        machines[name] = t.cast(
+            Machine,
+            {"parts": parts, "address": address, "publish": publish, "zone": zone or "", "services": carried, **empty},
+        )
     return machines
 
 
@@ -154,7 +160,8 @@ def allocate(platform: str, environment: str, services: t.Mapping[str, dict[str,
         base = service.pop("publish_from", None)
         if "port" in service:
             slots[name] = slot_for(platform, environment, name, base)
-            service["ports"] = slots[name].ports(service["replicas"])
+            ports = slots[name].ports(service["replicas"])
+            service["ports"] = dict.fromkeys(ports, ports["blue"]) if service.get("strategy") else ports
     return slots
 
 
@@ -191,16 +198,26 @@ def check_ports(
             )
 
 
-def fill_machines(machines: t.Mapping[str, Machine], services: t.Mapping[str, Service]) -> None:
-    """Tell each machine the ports and the names of the secrets of its services."""
-    for machine in machines.values():
+def fill_machines(
+    machines: t.Mapping[str, Machine],
+    services: t.Mapping[str, Service],
+    builders: t.Mapping[str, t.Mapping[str, t.Any]],
+) -> None:
+    """Tell each machine the ports and the names of the secrets of its services, and what they need there.
+
+    :param builders: the services that one machine builds for all.
+    """
+    for host, machine in machines.items():
         carried = [services[name] for name in machine["services"]]
         machine["ports"] = sorted(
-            port for service in carried for side in service.get("ports", {}).values() for port in side
+            {port for service in carried for side in service.get("ports", {}).values() for port in side}
         )
         machine["secrets"] = sorted(
             {name for service in carried for name in [*service["secrets"], *service["env_secrets"]]}
         )
+        builds = [services[name] for name in machine["services"] if builders.get(name, {}).get("on", host) == host]
+        machine["programs"], machine["users"] = programs_of(builds), users_of(carried)
+        machine["interpreters"] = interpreters_of([services[name] for name in machine["services"] if name in builders])
 
 
 def _is_loopback(value: str) -> bool:

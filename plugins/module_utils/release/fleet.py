@@ -10,10 +10,23 @@ import time
 import typing as t
 
 from ..errors import SlipwayError
+from ..traffic.model import machine_of
 from .recover import Ended, OpenRelease, Traces
+from .shipped import has
+from .spared import without
 from .target import OTHER, Live, Target
 
 Read = t.Mapping[str, t.Any]  # what release_state state=read returned for one machine
+
+
+def of_model(read: Read | None) -> Read:
+    """What a machine says of the containers or processes that run on it; nothing of one that has none."""
+    return (read or {}).get("container") or (read or {}).get("process") or {}
+
+
+def comes_back(replica: Read) -> bool:
+    """Whether what a machine says of a replica means that it runs after a reboot, if it does not now."""
+    return bool(replica.get("boot")) or replica.get("restart", "no") not in ("no", "")
 
 
 class Fleet:
@@ -99,7 +112,29 @@ class Fleet:
         target = (last or {}).get("decision")
         if last is None or target is None:
             return Live("", "", "", None)
-        return Live(side, str(last["id"]), str(last["version"]), target)
+        return Live(side, str(last["id"]), str(last["version"]), target, self.drained())
+
+    def drained(self) -> dict[str, Read]:
+        """The machines that are out of traffic: who has done it, why and since when."""
+        return {machine: said for machine, said in sorted(self._taken_out().items()) if said["drained"]}
+
+    def _taken_out(self) -> dict[str, Read]:
+        """What became last of each machine that was taken out of traffic or removed: of all journals the highest token is right."""
+        newest: dict[str, Read] = {}
+        for read in self.readable().values():
+            for machine, said in (read["journal"].get("drained") or {}).items():
+                if machine not in newest or said["token"] > newest[machine]["token"]:
+                    newest[machine] = said
+        return newest
+
+    def with_traffic(self, proxy: str, side: str) -> dict[str, bool]:
+        """The machines whose servers of a side a balancer knows, and whether any of them has traffic."""
+        found: dict[str, bool] = {}
+        for server in ((self.readable().get(proxy) or {}).get("traffic") or {}).get("servers") or ():
+            machine = machine_of(server["name"])
+            if server["side"] == side and machine:
+                found[machine] = found.get(machine, False) or bool(server["weight"])
+        return found
 
     def disagreements(self) -> list[str]:
         """Balancers whose live side is not the one that the journals name."""
@@ -118,15 +153,16 @@ class Fleet:
             return False
         return all(self._runs(machine, live, target) for machine in target["services"]) and all(
             (self.reads[machine] or {}).get("traffic", {}).get("live_side") == live.side
+            and all(has != (name in live.drained) for name, has in self.with_traffic(machine, live.side).items())
             for machine in self.proxies
             if target["traffic"]["services"]
         )
 
     def _runs(self, machine: str, live: Live, target: Target) -> bool:
-        container = (self.reads[machine] or {}).get("container") or {}
-        sides, services = container.get("sides", {}), target["services"][machine]
+        found = of_model(self.reads[machine])
+        sides, services = found.get("sides", {}), target["services"][machine]
         side, idle = sides.get(live.side, {}), sides.get(OTHER.get(live.side, ""), {})
-        resting = {name for name, one in services.items() if container.get("workers_paused") and not one["traffic"]}
+        resting = {name for name, one in services.items() if found.get("workers_paused") and not one["traffic"]}
         running = {
             name: sum(replica["running"] for replica in replicas)
             for name, replicas in side.get("services", {}).items()
@@ -138,14 +174,14 @@ class Fleet:
     def kept(self, wanted: str | None, live: Live, problems: list[str]) -> Target | None:
         """The specification of the release to go back to: by id or version, by default the one before the live one."""
         for release in reversed(self.succeeded()):
-            if release["id"] == live.release:
-                continue
+            if release["id"] == live.release or release["decision"].get("adopted"):
+                continue  # nobody can start again what was made by hand
             # By default to another version; the same version with another configuration only when it is named.
             if wanted in (release["id"], release["version"]) or (wanted is None and release["version"] != live.version):
                 return self._ready(release, problems)
-        if live.target is not None and wanted in (live.release, live.version):
+        if live.target is not None and not live.target.get("adopted") and wanted in (live.release, live.version):
             return dict(live.target)
-        others = [release for release in self.succeeded() if release["id"] != live.release]
+        others = [one for one in self.succeeded() if one["id"] != live.release and not one["decision"].get("adopted")]
         known = ", ".join(f"{release['version']} ({release['id']})" for release in others) or "none"
         problems.append(
             f"there is no release {wanted or 'before the live one'} to go back to; kept beside it are: {known}. "
@@ -155,7 +191,7 @@ class Fleet:
 
     def _ready(self, release: t.Mapping[str, t.Any], problems: list[str]) -> Target | None:
         for machine in self.hosts:
-            kept = ((self.reads[machine] or {}).get("container") or {}).get("releases", [])
+            kept = of_model(self.reads[machine]).get("releases", [])
             found = next((item for item in kept if item["release"] == release["id"]), None)
             if machine in release["decision"]["services"] and (found is None or not found["ready"]):
                 missing = ", ".join(found["missing"]) if found else "no record of it"
@@ -189,8 +225,16 @@ class Fleet:
         return sorted(found.values(), key=lambda release: release["token"])
 
     def succeeded(self) -> list[Read]:
-        """The releases that went out well and can be gone back to by their specification, oldest first."""
-        return [release for release in self.history() if release["outcome"] == "succeeded" and release["decision"]]
+        """The releases that went out well and can be gone back to by their specification, oldest first.
+
+        Each as if a machine that was removed since had never had a part in it.
+        """
+        gone = {machine: said["token"] for machine, said in self._taken_out().items() if said.get("removed")}
+        good = [release for release in self.history() if release["outcome"] == "succeeded" and release["decision"]]
+        if not gone:
+            return good
+        since = {one["id"]: [machine for machine, token in gone.items() if token > one["token"]] for one in good}
+        return [{**one, "decision": without(one["decision"], since[one["id"]])} for one in good]
 
     # Migrations ---------------------------------------------------------------------------------------------
 
@@ -203,7 +247,7 @@ class Fleet:
         return {key: script for key, (script, _since) in self._contracted().items()}
 
     def _contracted(self) -> dict[str, tuple[str, float]]:
-        """The same, and when what applied each has begun."""
+        """The same, and when what applied each has begun; 0 where a baseline says that it was there before."""
         noted: dict[str, list[Read]] = {}
         for release_id, note in self._migrations():
             noted.setdefault(release_id, []).append(note)
@@ -215,7 +259,7 @@ class Fleet:
             ):  # cut off: some of it may be there
                 found.update(_at(release["about"].get("contracting"), since))
             for note in noted.get(release["id"], ()):
-                found = {**_at(note.get("contracted"), since), **found}
+                found = {**_at(note.get("covered"), 0.0), **_at(note.get("contracted"), since), **found}
                 found = {key: one for key, one in found.items() if key not in (note.get("open") or ())}
             if release["outcome"] == "restored":
                 until = _as_of(release["about"].get("restore") or {})
@@ -237,7 +281,8 @@ class Fleet:
         return owed
 
     def ships(self, release_id: str, spec: t.Mapping[str, t.Any]) -> dict[str, str] | None:
-        """The migrations of phase contract that the version of a release has; None where nobody has written that down."""
+        """The migrations of phase contract that the version of a release has, as RV(has) reads them; None where nobody has
+        written that down."""
         if spec.get("ships") is not None:
             return dict(spec["ships"])
         ids = (release_id, spec.get("kept_release"))
@@ -254,7 +299,7 @@ class Fleet:
         return sorted(
             script
             for key, (script, since) in self._contracted().items()
-            if (since >= begun if ours is None else key not in ours)
+            if (since >= begun if ours is None else not has(ours, key))
         )
 
     def version_barred(self, version: str) -> list[str] | None:
@@ -271,7 +316,7 @@ class Fleet:
         kept = {
             item["release"]
             for machine in self.hosts
-            for item in ((self.reads[machine] or {}).get("container") or {}).get("releases", [])
+            for item in of_model(self.reads[machine]).get("releases", [])
             if item["ready"]
         }
         return [

@@ -22,11 +22,12 @@ def since_start() -> float:
 STARTED = time.monotonic() - since_start()
 VERSION = os.environ.get("VERSION", "none")
 READY_AFTER = float(os.environ.get("READY_AFTER", "0.4"))
+PORT = int(os.environ.get("PORT", "8080"))
 MODE = os.environ.get("MODE", "ok")  # ok, crash, elsewhere (listens on another port), never (never healthy)
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """HTTP/1.1 with keep-alive, GET only; /events is a stream without end."""
+    """HTTP/1.1 with keep-alive, GET only; /slow takes 50 ms, /events is a stream without end."""
     while True:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -36,6 +37,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         if path == b"/events":
             await stream(writer)
             break
+        if path == b"/slow":
+            await asyncio.sleep(0.05)
         ready = time.monotonic() - STARTED >= READY_AFTER and MODE != "never"
         status = b"200 OK" if ready or path != b"/health" else b"503 Service Unavailable"
         body = VERSION.encode()
@@ -64,7 +67,7 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     if MODE == "crash":
         sys.exit("ValueError: SHOP_REGION is not set")
-    await asyncio.start_server(answer, "0.0.0.0", 9999 if MODE == "elsewhere" else 8080)
+    await asyncio.start_server(answer, "0.0.0.0", 9999 if MODE == "elsewhere" else PORT)
     await stopping.wait()
     await asyncio.sleep(0.02)
 
