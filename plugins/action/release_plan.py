@@ -10,34 +10,35 @@ import time
 import typing as t
 
 from ansible import context
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
-from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide, refused
+from ansible_collections.slipway.deploy.plugins.module_utils.release.plan import decide
+from ansible_collections.slipway.deploy.plugins.module_utils.release.planned import refused
 from ansible_collections.slipway.deploy.plugins.module_utils.release.play import Play, objections
+from ansible_collections.slipway.deploy.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.migration_files import ships
 from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import fleet_of, registered
+
+FILELESS = ("rollback", "remove")  # which must go also where the site's files are in no state to be read
 
 display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Reads the registered result of release_state of every machine, and plans over all of them."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         args = self._task.args
         config, fleet = fleet_of(args, task_vars or {})
-        objected = objections(self._play(sorted(config["machines"]), task_vars or {}))
+        # A balancer that is forgotten has left the play when an interrupted release was ended without it.
+        wanted = sorted(set(config["machines"]) - set(config["balancer_forget"] or []))
+        objected = objections(self._play(wanted, task_vars or {}))
         if objected:
             result.update(failed=True, **refused(str(args["goal"]), objected).result())
             return result
         try:
-            if args["goal"] != "rollback":  # which must go also where the site's files are in no state to be read
+            if args["goal"] not in FILELESS:
                 ships(config, task_vars or {}, self._templar)
             plan = decide(
                 str(args["goal"]),
@@ -48,6 +49,8 @@ class ActionModule(ActionBase):
                 finished=str(args.get("finished") or ""),
                 foreseen=self._foreseen(args, config, task_vars or {}),
                 replicas=_told(args.get("replicas"), (config["migrations"] or {}).get("host"), task_vars or {}),
+                previews=_previews(args, config, task_vars or {}),
+                check=bool(self._task.check_mode),
             )
         except SlipwayError as error:
             result.update(failed=True, **error.result())
@@ -60,6 +63,8 @@ class ActionModule(ActionBase):
         self, args: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]
     ) -> dict[str, t.Any] | None:
         """What a preview of a restore, or of migrations, said on the machine that would do it."""
+        if args["goal"] in ("remove", "adopt"):
+            return None
         part = (config["database"] or {}).get("backup") if args["goal"] == "restore" else config["migrations"]
         return _told(args.get("foreseen"), (part or {}).get("host"), variables)
 
@@ -78,6 +83,14 @@ class ActionModule(ActionBase):
             strategy=str(play.strategy),
             serial=list(play.serial or []),
         )
+
+
+def _previews(
+    args: t.Mapping[str, t.Any], config: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]
+) -> dict[str, dict[str, t.Any]]:
+    """What each machine said that a removal would take away, or how it has found the servers made by hand."""
+    name = str(args.get("foreseen") or "")
+    return registered(variables, config["machines"], [name])[name] if args["goal"] in ("remove", "adopt") else {}
 
 
 def _told(register: t.Any, host: str | None, variables: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:

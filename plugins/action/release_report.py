@@ -10,31 +10,30 @@ import os
 import time
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.slipway.deploy.plugins.module_utils.release.report import Stage, build, foreseen, lines
+from ansible_collections.slipway.deploy.plugins.module_utils.release.report import Batch, Stage, build, foreseen, lines
 from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge
+from ansible_collections.slipway.deploy.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import registered
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import plain
 
 display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Says how a release went; with C(refused) it fails, for that is how a refused release ends."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         target, refused = plain(self._task.args["target"]), bool(self._task.args.get("refused", False))
         stages = self._stages(target, task_vars or {})
+        batches = self._batches(target, task_vars or {})
         if self._task.check_mode and not refused:
-            text = "\n".join(foreseen(target, stages))
+            earlier = [stage for batch in batches[:-1] for stage in (batch.prepare, batch.shift)]
+            text = "\n".join(foreseen(target, [*earlier, *stages]))
         else:
-            report = build(target, stages, refused=refused, started=float(target["started"]), ended=time.time())
+            times = {"started": float(target["started"]), "ended": time.time()}
+            report = build(target, stages, refused=refused, batches=batches, **times)
             text = "\n".join(lines(report))
         if not self._task.check_mode:
             self._write(report, str(self._task.args.get("directory") or os.getcwd()))
@@ -54,6 +53,20 @@ class ActionModule(ActionBase):
             if begun and min(begun) >= float(target["started"]):
                 stages.append(Stage(judge(name, results), results))
         return stages
+
+    def _batches(self, target: dict[str, t.Any], variables: dict[str, t.Any]) -> list[Batch]:
+        """The batches of this release that were moved, or tried, by what every machine keeps of each."""
+        register = str(self._task.args.get("batches") or "")
+        kept = registered(variables, target["machines"], [register])[register] if register else {}
+        found = []
+        for number in range(max((len(batches or ()) for batches in kept.values()), default=0)):
+            entries = {m: batches[number] for m, batches in kept.items() if batches and number < len(batches)}
+            prepare, shift = (
+                {machine: entry.get(name) for machine, entry in entries.items()} for name in ("prepare", "shift")
+            )
+            about = next(iter(entries.values()))["batch"]
+            found.append(Batch(about, Stage(judge("prepare", prepare), prepare), Stage(judge("shift", shift), shift)))
+        return found
 
     def _write(self, report: dict[str, t.Any], site: str) -> None:
         """Keep the report in the site, where CI and people find it."""

@@ -11,6 +11,7 @@ import typing as t
 from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import same_process
+from ansible_collections.slipway.deploy.plugins.plugin_utils.handed_secrets import encode_secrets, tls_secrets
 from ansible_collections.slipway.deploy.plugins.plugin_utils.stage_action import (
     StageAction,
     as_stage,
@@ -34,6 +35,13 @@ class ActionModule(StageAction):
             return super().run(tmp, task_vars)
         return self._read(task_vars or {})
 
+    def completed(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        """Who freezes or thaws is the user of this run, unless that is said."""
+        if args.get("state") in ("frozen", "thawed") and not args.get("who"):
+            me = holder()
+            args["who"] = f"{me['user']} on {me['host']}"
+        return args
+
     def _try(self, args: dict[str, t.Any], variables: dict[str, t.Any]) -> dict[str, t.Any]:
         """As every stage; but a grant made meanwhile to a process of this controller that is gone is taken over."""
         outcome = super()._try(args, variables)
@@ -46,6 +54,8 @@ class ActionModule(StageAction):
 
     def _read(self, variables: dict[str, t.Any]) -> dict[str, t.Any]:
         args = dict(self._task.args)
+        secrets = tls_secrets(args.get("tls"), variables, self._templar)
+        args.update({"secrets": encode_secrets(secrets)} if secrets else {})
         wait = float(args.pop("wait", 0) or 0)
         machine = str(variables.get("inventory_hostname", ""))
         started, end = time.time(), time.monotonic() + wait

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.slipway.deploy.plugins.module_utils.release.status import lines
+from ansible_collections.slipway.deploy.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import fleet_of
 
 display = Display()
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Says what is live where, who holds the lock, and what one could go back to."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)

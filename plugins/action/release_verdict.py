@@ -8,17 +8,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 from ansible_collections.slipway.deploy.plugins.module_utils.release.verdict import judge, moved
+from ansible_collections.slipway.deploy.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.slipway.deploy.plugins.plugin_utils.reads import registered
 
 
-class ActionModule(ActionBase):
+class ActionModule(ControllerAction):
     """Reads one registered result of every machine and passes or fails for all of them at once."""
-
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
@@ -29,7 +25,8 @@ class ActionModule(ActionBase):
         read = args.get("read")
         known = registered(task_vars or {}, args["machines"], [args["register"], *([read] if read else [])])
         results = known[args["register"]]
-        verdict = judge(str(args["stage"]), results, majority=bool(args.get("majority", False)))
+        passed = [str(machine) for machine in args.get("passed") or ()]
+        verdict = judge(str(args["stage"]), results, majority=bool(args.get("majority", False)), passed=passed)
         result.update(
             changed=False,
             failed=not verdict.ok,

@@ -130,7 +130,7 @@ class System:
             try:
                 written = self.write_fd(fd, bytes(view))
             except OSError as error:
-                raise _file_error(error, path) from None
+                raise file_error(error, path) from None
             if written <= 0:
                 raise SlipwayError("short write", obj=path, actual=written, wanted=len(view), cause="short_write")
             view = view[written:]
@@ -154,7 +154,7 @@ class System:
         try:
             fd = self.open_fd(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         except OSError as error:
-            raise _file_error(error, path) from None
+            raise file_error(error, path) from None
         try:
             os.fchmod(fd, mode)  # the umask must not take anything away
             self.write_all(fd, data, path)
@@ -175,7 +175,7 @@ class System:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _file_error(error, path) from None
+            raise file_error(error, path) from None
 
     def make_directory(self, path: str, *, mode: int = 0o700) -> None:
         """C(mkdir -p), each new level with the mode given."""
@@ -189,7 +189,7 @@ class System:
         except FileExistsError:
             return
         except OSError as error:
-            raise _file_error(error, path) from None
+            raise file_error(error, path) from None
         self.fsync_directory(parent or "/")
 
     @contextlib.contextmanager
@@ -239,8 +239,14 @@ def _program(pid: str) -> str:
     return "not seen from here"
 
 
-def _file_error(error: OSError, path: str) -> SlipwayError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+def is_full(error: OSError) -> bool:
+    """Whether there is no space left, or no more of it for this user."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def file_error(error: OSError, path: str) -> SlipwayError:
+    """What C(errno) says, in words: C(no_space), C(permission) or C(io)."""
+    if is_full(error):
         return SlipwayError("no space left", obj=path, remedy="Free disk space on this machine.", cause="no_space")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return SlipwayError(

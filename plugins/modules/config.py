@@ -25,7 +25,27 @@ options:
       - What the configuration is needed for. Only V(deploy) needs C(slipway_version). Without a version, templates that
         use it see the text C(unreleased), and RV(config.identity) is null.
     type: str
-    choices: [deploy, rollback, status, unlock, backup, restore, maintenance, migrate, contract, migrations]
+    choices:
+      - deploy
+      - rollback
+      - status
+      - unlock
+      - backup
+      - restore
+      - maintenance
+      - migrate
+      - contract
+      - migrations
+      - freeze
+      - thaw
+      - remove
+      - rebuild
+      - adopt
+      - drain
+      - undrain
+      - remove_machine
+      - logs
+      - run
     default: deploy
 attributes:
   check_mode:
@@ -91,8 +111,15 @@ config:
       returned: success
       type: str
       sample: blue_green
+    process:
+      description: C(slipway_process); null with another model.
+      returned: success
+      type: dict
+      sample: {manager: systemd, code_root: /srv/slipway}
     services:
-      description: The services with their ports, in the words of M(slipway.deploy.container_deploy).
+      description:
+        - The services with their ports, in the words of M(slipway.deploy.container_deploy) or
+          M(slipway.deploy.process_deploy).
       returned: success
       type: dict
       sample:
@@ -112,7 +139,9 @@ config:
       type: dict
       sample: {provider: haproxy, listen: 80, bind: "*", routes: [{path: /, service: backend}]}
     machines:
-      description: Every machine of the platform, with its part, its addresses, its services, their ports and secrets.
+      description:
+        - Every machine of the platform, with its part, its addresses, its services, their ports and secrets, and the
+          programs and users that they need there; interpreters whose versions matter.
       returned: success
       type: dict
       sample:
@@ -123,6 +152,15 @@ config:
           services: [backend]
           ports: [23700, 23710]
           secrets: [DATABASE_URL]
+          programs: []
+          users: []
+          interpreters: []
+    builders:
+      description:
+        - The services that one machine builds for all, C(on) which and C(for) which others.
+      returned: success
+      type: dict
+      sample: {backend: {"on": app1, for: [app2]}}
     proxies:
       description: The balancers that shift the traffic.
       returned: success
@@ -134,11 +172,129 @@ config:
       returned: success
       type: dict
       sample: {retry_after: 60.0, hold: 0.0, workers: pause}
+    freeze_why:
+      description: C(slipway_freeze_why), or null.
+      returned: success
+      type: str
+      sample: Christmas sale
+    freeze_until:
+      description: C(slipway_freeze_until), or null.
+      returned: success
+      type: str
+      sample: 12h
+    freeze_who:
+      description: C(slipway_freeze_who), or null.
+      returned: success
+      type: str
+      sample: ann
+    drain_why:
+      description: C(slipway_drain_why), or null.
+      returned: success
+      type: str
+      sample: its disk is failing
+    drain_who:
+      description:
+        - C(slipway_drain_who), or null. With O(goal=drain), O(goal=undrain) and O(goal=remove_machine) the user of this run by
+          default.
+      returned: success
+      type: str
+      sample: ann on ctl
+    machine_lost:
+      description: C(slipway_machine_lost).
+      returned: success
+      type: bool
+      sample: false
+    freeze:
+      description: What is to be written down, C(who), C(why) and C(until) in seconds since the epoch.
+      returned: with O(goal=freeze)
+      type: dict
+      sample: {who: ann, why: Christmas sale, until: 1798358400.0}
+    emergency:
+      description: C(slipway_emergency), or null.
+      returned: success
+      type: str
+      sample: orders are lost
+    service:
+      description: C(slipway_service).
+      returned: success
+      type: str
+      sample: backend
+    side:
+      description: C(slipway_side).
+      returned: success
+      type: str
+      sample: green
+    release:
+      description: C(slipway_release).
+      returned: success
+      type: str
+      sample: 1.4.2
+    since:
+      description: C(slipway_since).
+      returned: success
+      type: float
+      sample: 600.0
+    lines:
+      description: C(slipway_lines).
+      returned: success
+      type: int
+      sample: 100
+    grep:
+      description: C(slipway_grep).
+      returned: success
+      type: str
+      sample: status=5
+    follow:
+      description: C(slipway_follow).
+      returned: success
+      type: bool
+      sample: false
+    follow_for:
+      description: C(slipway_follow_for).
+      returned: success
+      type: float
+      sample: 0.0
+    command:
+      description: C(slipway_command).
+      returned: success
+      type: list
+      elements: str
+      sample: [python, -m, shop.report]
+    machine:
+      description: C(slipway_machine).
+      returned: success
+      type: str
+      sample: app1
+    run_timeout:
+      description: C(slipway_run_timeout).
+      returned: success
+      type: float
+      sample: 3600.0
+    remove:
+      description: C(slipway_remove).
+      returned: success
+      type: str
+      sample: shop/staging
+    fence:
+      description: C(slipway_fence).
+      returned: success
+      type: int
+      sample: 1795490100000
+    adopt:
+      description: C(slipway_adopt).
+      returned: success
+      type: dict
+      sample: {backend: ["10.0.0.1:8080"]}
     maintenance:
       description: C(slipway_maintenance).
       returned: success
       type: str
       sample: status
+    rolling:
+      description: C(slipway_rolling), durations in seconds.
+      returned: success
+      type: dict
+      sample: {batch: "1", max_surge: 100%, pause: 0.0, order: hosts}
     watch:
       description: C(slipway_watch).
       returned: success
@@ -243,11 +399,22 @@ config:
       returned: success
       type: bool
       sample: false
+    balancer_forget:
+      description: C(slipway_balancer_forget), or null.
+      returned: success
+      type: list
+      elements: str
+      sample: null
     waive_backup:
       description: C(slipway_waive_backup), or null.
       returned: success
       type: str
       sample: the database is empty still
+    waive_replicas:
+      description: C(slipway_waive_replicas), or null.
+      returned: success
+      type: str
+      sample: db2 is being rebuilt
     backup:
       description: C(slipway_backup).
       returned: success

@@ -10,6 +10,7 @@ module: release_plan
 short_description: Decide what a run does, over what was read of all machines
 version_added: 0.1.0
 author: Slipway maintainers (@slipway)
+extends_documentation_fragment: slipway.deploy.fleet
 description:
   - Looks at what M(slipway.deploy.release_state) has read of every machine of the inventory, and decides whether an
     interrupted release has to be brought to its end first, whether there is nothing to do, or what is released.
@@ -17,18 +18,10 @@ description:
     platform only (C(--limit), C(--tags), C(--start-at-task), a C(serial), another strategy than linear) are refused.
   - Runs on the controller only; use it with C(run_once).
 options:
-  config:
-    description: What M(slipway.deploy.config) returned as RV(slipway.deploy.config#module:config).
-    type: dict
-    required: true
-  register:
-    description: Name of the variable in which every machine has its result of M(slipway.deploy.release_state).
-    type: str
-    required: true
   goal:
     description: What is wanted.
     type: str
-    choices: [deploy, rollback, restore, migrate, contract, maintenance]
+    choices: [deploy, rollback, restore, migrate, contract, maintenance, drain, undrain, remove_machine, remove, rebuild, adopt]
     default: deploy
   finished:
     description: The id of the interrupted release that this run has just brought to its end; it must not be open still.
@@ -37,23 +30,15 @@ options:
     description:
       - For O(goal=restore), name of the variable in which the machine that takes the backups has a preview of the restore, made
         by M(slipway.deploy.database_backup).
+      - For O(goal=remove), name of the variable in which every machine has a preview by M(slipway.deploy.platform_removal).
+      - For O(goal=adopt), that of every balancer, by M(slipway.deploy.health_probe).
       - For O(goal=migrate) and O(goal=contract), that of the machine that migrates, made by M(slipway.deploy.migration_runner).
     type: str
   replicas:
     description:
-      - Where C(slipway_database.replicas) names some, name of the variable in which the machine that migrates has whether each of
-        them can be asked, by M(slipway.deploy.migration_runner) with C(state=replayed) in check mode.
+      - Name of the variable in which the machine that migrates has whether the database, and each of C(slipway_database.replicas),
+        can be asked, by M(slipway.deploy.migration_runner) with C(state=replayed) in check mode.
     type: str
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same as without it.
-    support: full
-  diff_mode:
-    description: Has nothing to show, because it changes nothing on a machine.
-    support: none
-  idempotent:
-    description: The same results give the same answer.
-    support: full
 """
 
 EXAMPLES = r"""
@@ -68,12 +53,14 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: V(finish) when an interrupted release comes first, V(release), V(restore), or V(nothing).
+  description:
+    - V(finish) when an interrupted release comes first, V(release), V(restore), V(drain), V(remove_machine), V(remove),
+      V(rebuild) or V(nothing).
   returned: success
   type: str
   sample: release
 course:
-  description: V(forward), V(settle), V(undo) or V(close) for an interrupted release; empty when there is none.
+  description: V(forward), V(settle), V(undo), V(drain) or V(close) for an interrupted release; empty when there is none.
   returned: success
   type: str
   sample: ""

@@ -24,6 +24,9 @@ options:
     description: Name of every stage, in their order, with the name of the variable in which each machine has its result.
     type: dict
     required: true
+  batches:
+    description: Name of the variable in which each machine keeps what became of the batches of a rolling release.
+    type: str
   directory:
     description: Directory of the site. The default is the working directory.
     type: path

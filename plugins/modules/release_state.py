@@ -12,7 +12,9 @@ short_description: Read or change what one machine remembers of its releases
 version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
-extends_documentation_fragment: slipway.deploy.platform
+extends_documentation_fragment:
+  - slipway.deploy.platform
+  - slipway.deploy.tls
 description:
   - Every machine of a platform keeps a journal of its releases, and a lock (a lease, and a fence that never goes back),
     in a directory of its own. This module reads them, together with what is live on the machine and with the facts that
@@ -33,8 +35,23 @@ options:
         check mode it says so and changes nothing.
       - V(journal_repaired) repairs a damaged journal. The damaged file is kept aside, and so is every good line.
       - V(marked_bad) refuses an O(identity) from now on; V(forgiven) lets it out again.
+      - V(frozen) writes down that nothing is to be released for now, by O(who), O(why) and O(until) when; V(thawed)
+        takes that back. A release is refused while one machine of the platform says so. One that is under way goes on.
+      - V(rebuilt) writes the journal anew out of O(memory), as a stage of O(release); what is in it of other releases goes.
     type: str
-    choices: [read, granted, withdrawn, released, recorded, unlocked, journal_repaired, marked_bad, forgiven]
+    choices:
+      - read
+      - granted
+      - withdrawn
+      - released
+      - recorded
+      - unlocked
+      - journal_repaired
+      - marked_bad
+      - forgiven
+      - frozen
+      - thawed
+      - rebuilt
     default: read
   release:
     description:
@@ -76,7 +93,13 @@ options:
   outcome:
     description: How the release ended. Required for O(state=recorded).
     type: str
-    choices: [succeeded, reverted, migrated, closed, opened, failed]
+    choices: [succeeded, reverted, migrated, closed, opened, drained, undrained, removed, rebuilt, adopted, failed]
+  memory:
+    description:
+      - With O(state=rebuilt), what other machines remember - C(releases) that have succeeded, the oldest first, C(bad) and
+        C(frozen), as in RV(journal).
+    type: dict
+    default: {}
   diagnosis:
     description: With O(state=recorded), why it ended so.
     type: dict
@@ -89,9 +112,18 @@ options:
     type: str
     default: ""
   why:
-    description: With O(state=marked_bad), the reason, for people.
+    description: With O(state=marked_bad), the reason, for people. Required for O(state=frozen).
     type: str
     default: ""
+  who:
+    description:
+      - With O(state=frozen) and O(state=thawed), who says so; by default the user of this run and the controller's name.
+    type: str
+    default: ""
+  until:
+    description: With O(state=frozen), when it ends, in seconds since the epoch; V(0) when somebody thaws it.
+    type: float
+    default: 0
   parts:
     description: The parts of a platform that this machine has, to be read back with O(state=read).
     type: list
@@ -101,8 +133,26 @@ options:
   provider:
     description: With V(proxy) among O(parts), what moves the traffic there.
     type: str
-    choices: [haproxy, nginx, caddy]
+    choices: [haproxy, nginx, caddy, traefik]
     default: haproxy
+  listen:
+    description:
+      - With V(proxy) among O(parts), the port that clients are to connect to. What is in the way of a platform that the balancer
+        does not know yet is in RV(traffic), as C(refused_listen).
+    type: int
+  bind:
+    description: With O(listen), the addresses, with commas between them.
+    type: str
+    default: "*"
+  hosts:
+    description: With O(tls), the hosts that the certificates must be good for.
+    type: list
+    elements: str
+    default: []
+  secrets:
+    description: Values of the secrets that O(tls) names. By default those of C(slipway_secrets) that it names.
+    type: str
+    default: ""
   images:
     description: With V(app) among O(parts), image references to look for.
     type: list
@@ -112,6 +162,30 @@ options:
     description: With O(state=read), TCP ports that ought to be free; who has those that are not is in RV(facts).
     type: list
     elements: int
+    default: []
+  model:
+    description: With V(app) among O(parts), what runs there.
+    type: str
+    choices: [container, process]
+    default: container
+  manager:
+    description: With O(model=process), the process manager.
+    type: str
+    choices: [systemd, supervisor, pm2]
+    default: systemd
+  code_root:
+    description: With O(model=process), the directory of the code; its free space is in RV(facts).
+    type: path
+    default: /srv/slipway
+  programs:
+    description: With O(state=read), programs that ought to be there; their versions are in RV(facts).
+    type: list
+    elements: str
+    default: []
+  users:
+    description: With O(state=read), users that ought to be there; whether they are is in RV(facts).
+    type: list
+    elements: str
     default: []
   docker_root:
     description: Directory that Docker keeps its images in; its free space is in RV(facts).
@@ -135,6 +209,7 @@ attributes:
     description: A second run of any state changes nothing.
 seealso:
   - module: slipway.deploy.container_deploy
+  - module: slipway.deploy.process_deploy
   - module: slipway.deploy.traffic_switch
 """
 
@@ -196,16 +271,18 @@ journal:
     - The journal, summarized. C(open) is the id of the release to be finished first, C(last_good) of the last one that
       succeeded; C(releases) are all that are remembered, oldest first, each with C(stages), C(outcome) (empty while it
       is open) and, where it may still be needed, its frozen specification in C(decision); C(bad) has the refused
-      identities.
+      identities; C(frozen) says who has frozen it, why, since and until when, and is null while it is not; C(drained) says
+      of each machine that was ever taken out of traffic, or removed, whether it is, by whom, why and since when.
   returned: success
   type: dict
-  sample: {open: "", last_good: 1.0.0-20300101T091200Z-77ab, releases: [], bad: {}, last_seq: 42}
+  sample: {open: "", last_good: 1.0.0-20300101T091200Z-77ab, releases: [], bad: {}, frozen: null, drained: {}, last_seq: 42}
 facts:
   description:
     - Facts of the machine. C(disk) by name with C(free) and C(total) in bytes and C(inodes_free) in percent;
-      C(memory), with what each running container of the platform holds; C(time) with the wall clock and whether it is
-      synchronized (null when not known); C(ports), those of O(ports) that are taken, each with its process; C(python),
-      C(uid) and C(platform).
+      C(memory), with what each running container or process of the platform holds; C(time) with the wall clock and whether it is
+      synchronized (null when not known); C(ports), those of O(ports) that are taken, each with its process;
+      C(programs), the versions of O(programs), empty where one is missing; C(users), whether the machine has those of
+      O(users); C(python), C(uid) and C(platform); C(reboot), why the machine wants to be rebooted.
   returned: with O(state=read)
   type: dict
   sample:
@@ -213,14 +290,21 @@ facts:
     memory: {available: 24443621376, total: 25276502016, containers: {shop-production-backend-blue-1: 23068672}}
     time: {wall: 1893579300.5, synchronized: true}
     ports: [{port: 20000, address: 127.0.0.1, pid: 312, process: python3}]
+    programs: {git: 2.39.5}
+    users: {shop: true}
     python: 3.11.2
     uid: 0
     platform: {system: Linux, machine: x86_64, kernel: 6.1.0, distribution: debian, version: "12"}
 container:
   description: What runs in containers, read back; as C(observed) of M(slipway.deploy.container_deploy).
-  returned: with O(state=read) and V(app) among O(parts)
+  returned: with O(state=read), V(app) among O(parts) and O(model=container)
   type: dict
   sample: {engine: {ok: true}, sides: {}, releases: [], live_side: "", images: {}}
+process:
+  description: What runs as processes, read back; as C(observed) of M(slipway.deploy.process_deploy).
+  returned: with O(state=read), V(app) among O(parts) and O(model=process)
+  type: dict
+  sample: {manager: {ok: true}, current: "", sides: {}, releases: [], live_side: ""}
 traffic:
   description: Where the traffic goes, read back; as M(slipway.deploy.traffic_switch) returns it when it observes.
   returned: with O(state=read) and V(proxy) among O(parts)

@@ -10,29 +10,11 @@ module: release_status
 short_description: Show what is live where
 version_added: 0.1.0
 author: Slipway maintainers (@slipway)
+extends_documentation_fragment: slipway.deploy.fleet
 description:
   - Prints what M(slipway.deploy.release_state) has read of every machine. What is live where, the weights, who holds the
     lock, what one could go back to, and the last releases.
   - Runs on the controller only; use it with C(run_once).
-options:
-  config:
-    description: What M(slipway.deploy.config) returned as RV(slipway.deploy.config#module:config).
-    type: dict
-    required: true
-  register:
-    description: Name of the variable in which every machine has its result of M(slipway.deploy.release_state).
-    type: str
-    required: true
-attributes:
-  check_mode:
-    description: Can run in check mode and returns the same as without it.
-    support: full
-  diff_mode:
-    description: Has nothing to show, because it changes nothing on a machine.
-    support: none
-  idempotent:
-    description: The same results give the same answer.
-    support: full
 """
 
 EXAMPLES = r"""

@@ -32,6 +32,11 @@ options:
     description: Whether more than half of the machines is enough, as for putting something back.
     type: bool
     default: false
+  passed:
+    description: Machines on which the version has passed in an earlier batch, so that it is not blamed.
+    type: list
+    elements: str
+    default: []
   read:
     description:
       - Name of the variable in which every machine has what was read of it before it granted the lock (its result of

@@ -27,7 +27,17 @@ from ansible_collections.slipway.deploy.plugins.module_utils.stages.launch impor
 
 SOURCES = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "module_utils")
 # The controller's alone, and what needs Ansible.
-NOT_SENT = ("config", "release", "module.py", "arguments.py", "migration_arguments.py", "rehearsal_arguments.py")
+NOT_SENT = (
+    "config",
+    "release",
+    "module.py",
+    "arguments.py",
+    "migration_arguments.py",
+    "rehearsal_arguments.py",
+    "removal_arguments.py",
+    "schedule_arguments.py",
+    "service_arguments.py",
+)
 ABSENT = (2, UNUSABLE, 126, 127)  # no such launcher; unusable; no such interpreter (POSIX shell, "Exit Status")
 
 LAUNCHER = f"""\

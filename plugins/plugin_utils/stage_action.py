@@ -28,6 +28,7 @@ class StageAction(ActionBase):
     module: t.ClassVar[str]
     takes: t.ClassVar[Arguments]
     kept: t.ClassVar[bool] = False  # whether engines that are kept on the machine do it outside of a release, too
+    looks: t.ClassVar[bool] = False  # whether all that it does is to look, for which nothing is installed
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
@@ -89,10 +90,10 @@ class StageAction(ActionBase):
             return {"failed": True, "msg": str(error), "error": {"cause": "invalid"}}
         environment = t.cast(t.Any, self)._compute_environment_string()
         check = bool(self._task.check_mode)
-        release = "" if check else (params["release"] or {}).get("id", "")
+        release = "" if check else (params.get("release") or {}).get("id", "")
         engine = HostEngine(self._execute, f"{environment} {python}".strip(), params["root"], release)
         outcome = engine.run(name, params, check=check)
-        acts = not check and params.get("state") != "status"
+        acts = not check and not self.looks and params.get("state") != "status"
         if outcome is None and acts and (release or (self.kept and engine.is_at_home())) and engine.install():
             outcome = engine.run(name, params, check=check)
         return outcome

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+import urllib.parse
 
 from ansible import errors
 from ansible_collections.slipway.deploy.plugins.module_utils.config.model import Inventory
@@ -70,11 +71,11 @@ def read_secrets(task_vars: Variables, templar: t.Any) -> dict[str, str]:
 
 
 def read_database_url(task_vars: Variables, templar: t.Any) -> str:
-    """The C(url) of C(slipway_database), for handing it to a module; empty where there is none.
+    """How C(slipway_database) is reached past a pooler, for handing it to a module; empty where there is none.
 
     :raises AnsibleError: it cannot be read; validation has said so before.
     """
-    return _read_url(_DATABASE, "url", task_vars, templar)
+    return _read_url(_DATABASE, "direct_url", task_vars, templar) or _read_url(_DATABASE, "url", task_vars, templar)
 
 
 def read_migration_url(task_vars: Variables, templar: t.Any) -> str:
@@ -97,6 +98,20 @@ def read_replica_urls(task_vars: Variables, templar: t.Any) -> list[str]:
         if isinstance(url, Unreadable):
             raise errors.AnsibleError(f"{_DATABASE}.replicas: {url.reason}")
     return [str(url) for url in (urls if isinstance(urls, list) else [urls])]
+
+
+def hidden_values(task_vars: Variables, templar: t.Any) -> dict[str, str]:
+    """Every value of the site that must not show, for handing them to a module: its secrets by their names, and what its
+    connection strings say.
+
+    :raises AnsibleError: one cannot be read; validation has said so before.
+    """
+    urls = [read_database_url(task_vars, templar), read_migration_url(task_vars, templar)]
+    urls += [_read_url(_DATABASE, "url", task_vars, templar)]
+    urls += read_replica_urls(task_vars, templar)
+    passwords = [urllib.parse.unquote(urllib.parse.urlsplit(url).password or "") for url in urls]
+    hidden = {f".{number}": value for number, value in enumerate([*urls, *passwords]) if value}
+    return {**hidden, **read_secrets(task_vars, templar)}
 
 
 def _read_url(variable: str, name: str, task_vars: Variables, templar: t.Any) -> str:

@@ -60,6 +60,7 @@ def database_secrets(database: Database) -> dict[str, str]:
     if not database or database.get("engine") == "sqlite":  # a path is no secret
         return {}
     found = url_secrets("slipway_database.url", database.get("url"))
+    found.update(url_secrets("slipway_database.direct_url", database.get("direct_url")))
     for number, url in enumerate(database.get("replicas") or ()):
         found.update(url_secrets(f"slipway_database.replicas[{number}]", url))
     return found
@@ -71,8 +72,9 @@ def masked_database(database: Database) -> Database:
         return None
     if database.get("engine") == "sqlite":
         return database
+    urls = {name: masked_url(database[name]) for name in ("url", "direct_url") if database.get(name)}
     replicas = [masked_url(url) for url in database.get("replicas") or ()]
-    return {**database, "url": masked_url(database["url"]), **({"replicas": replicas} if replicas else {})}
+    return {**database, **urls, **({"replicas": replicas} if replicas else {})}
 
 
 def url_secrets(path: str, url: str | None) -> dict[str, str]:

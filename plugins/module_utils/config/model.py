@@ -13,23 +13,37 @@ import typing as t
 
 
 class Service(t.TypedDict, total=False):
-    """One service, in the words of C(container_deploy): every default filled in, ports allocated."""
+    """One service, in the words of its model's module: every default filled in, ports allocated."""
 
-    image: str
     port: int
     ports: dict[str, list[int]]  # of each side, one a replica; only with a port
     replicas: int
     command: list[str]
     traffic: bool
+    singleton: bool  # only where it is written
     env: dict[str, str]
     secrets: list[str]
     env_secrets: list[str]
     health: dict[str, t.Any]  # always there with traffic, never without
     smoke: list[dict[str, t.Any]]
-    assets: dict[str, t.Any]
     stop_grace: float
+    # Of the model container.
+    image: str
+    assets: dict[str, t.Any]
     pull: str
     container: dict[str, t.Any]
+    # Of the model process.
+    source: dict[str, t.Any]
+    code: str  # the service whose code it runs, in the place of a source
+    build: list[dict[str, t.Any]]
+    build_on: str
+    user: str
+    shared: dict[str, list[str]]
+    notify: bool
+    socket: bool  # only where it is written
+    strategy: str  # reload; else it is not there
+    start_limit: float
+    unit: dict[str, t.Any]
 
 
 class Machine(t.TypedDict):
@@ -38,9 +52,13 @@ class Machine(t.TypedDict):
     parts: list[str]  # app, proxy, db (takes the backups)
     address: str  # what balancers reach it at
     publish: str  # what ports are published on
+    zone: str  # its rack or zone; empty where nobody says
     services: list[str]
     ports: list[int]  # all that its services use, of both sides
     secrets: list[str]  # names that its services use
+    programs: list[str]  # that it must have
+    users: list[str]  # that it must have
+    interpreters: list[str]  # whose versions matter, because another machine builds for it, or it for another
 
 
 class Config(t.TypedDict):
@@ -51,11 +69,31 @@ class Config(t.TypedDict):
     version: t.Optional[str]  # None where no version is needed
     model: str
     strategy: str
+    process: t.Optional[dict[str, t.Any]]  # manager, code_root; None with another model
     services: dict[str, Service]
     secrets: list[str]  # names that the services use
     traffic: t.Optional[dict[str, t.Any]]  # provider, listen, bind, routes; None: nothing is shifted
     closed: t.Optional[dict[str, t.Any]]  # retry_after, page, paths, hold: what maintenance says to customers
     maintenance: str  # on, off, status
+    freeze_why: t.Optional[str]
+    freeze_until: t.Optional[str]
+    freeze_who: t.Optional[str]
+    drain_why: t.Optional[str]
+    drain_who: t.Optional[str]
+    machine_lost: bool
+    emergency: t.Optional[str]  # why a run goes ahead on a frozen platform
+    service: t.Optional[str]  # what logs and run are about
+    side: t.Optional[str]
+    release: t.Optional[str]
+    since: t.Optional[float]  # seconds
+    lines: int
+    grep: t.Optional[str]
+    follow: bool
+    follow_for: float  # seconds; 0 until Ctrl-C
+    command: t.Optional[list[str]]
+    machine: t.Optional[str]
+    run_timeout: float
+    rolling: dict[str, t.Any]
     watch: dict[str, t.Any]
     drain: dict[str, t.Any]
     gate: float
@@ -76,7 +114,9 @@ class Config(t.TypedDict):
     rollback_to: t.Optional[str]
     allow_bad: bool
     break_glass: bool
+    balancer_forget: t.Optional[list[str]]
     waive_backup: t.Optional[str]  # why
+    waive_replicas: t.Optional[str]  # why
     backup: str  # what is restored
     restore_into: t.Optional[str]
     restore_over: t.Optional[str]
@@ -85,6 +125,7 @@ class Config(t.TypedDict):
     restore_point: t.Optional[str]
     machines: dict[str, Machine]
     proxies: list[str]
+    builders: dict[str, dict[str, t.Any]]  # service that one machine builds for all: on which, for which others
     configuration_hash: str
     secrets_hash: str
     identity: t.Optional[str]  # None without a version

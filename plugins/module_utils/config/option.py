@@ -39,6 +39,7 @@ class Option(t.NamedTuple):
     :param secret: the value never appears anywhere.
     :param identity: whether a change of it is a change of what runs, so that the same version is released again.
     :param host: whether it may differ from machine to machine.
+    :param models: the models that it belongs to; empty when it is every model's.
     :param roles: the roles whose argument specification has it, beside C(release), which has them all.
     :param example: YAML that shows it at work.
     """
@@ -61,8 +62,13 @@ class Option(t.NamedTuple):
     secret: bool = False
     identity: bool = True
     host: bool = False
+    models: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
     example: str = ""
+
+    def belongs_to(self, model: str) -> bool:
+        """Whether a platform of this model may have it; of an unknown one, any."""
+        return not model or not self.models or model in self.models
 
     def option(self, name: str) -> Option:
         """The option of that name in this section.

@@ -28,10 +28,14 @@ class Reader:
     """Reads values into a copy with every default filled in; what is wrong goes into C(findings).
 
     A value that cannot be used is replaced by its default, so that everything else can still be read and checked.
+
+    :ivar model: what the platform runs on, once that is known: options of other models are refused from then on. Before that, and
+        where it cannot be used, none is missed or refused.
     """
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
+        self.model = ""
 
     def read(self, option: Option, value: t.Any, path: str) -> t.Any:
         """The value of an option; None when it is absent and has no default. A YAML null is the same as absent."""
@@ -74,16 +78,23 @@ class Reader:
     def _section(self, option: Option, value: t.Any, path: str) -> dict[str, t.Any]:
         if not isinstance(value, dict):
             raise MismatchError("a dictionary")
-        known = {inner.name: inner for inner in option.options}
+        known = {inner.name: self._here(inner) for inner in option.options if inner.belongs_to(self.model)}
         for name in value:
             if name not in known:
                 self.unknown(str(name), option.options, path)
         pairs = ((name, self.read(inner, value.get(name), f"{path}.{name}")) for name, inner in known.items())
         return {name: found for name, found in pairs if found is not None}
 
+    def _here(self, option: Option) -> Option:
+        """The option as the platform's model has it."""
+        return option._replace(required=option.required and (bool(self.model) or not option.models))
+
     def unknown(self, name: str, options: t.Sequence[Option], path: str) -> None:
         """Report a name that the schema does not have here."""
         where = f"{path}.{name}"
+        if self.refuse_other_model(next((one for one in options if one.name == name), None), where):
+            return
+        options = [one for one in options if one.belongs_to(self.model)]
         if name in REFUSED:
             why, remedy = REFUSED[name]
             self._findings.problem(where, f"refused: {why}", remedy=remedy)
@@ -93,6 +104,19 @@ class Reader:
             self._findings.problem(where, f"unknown, did you mean {guess}?")
         else:
             self._findings.problem(where, "unknown", remedy=f"Known here: {_listed(options)}.")
+
+    def refuse_other_model(self, option: Option | None, path: str) -> bool:
+        """Report an option that only other models have; whether it is one."""
+        if option is None or option.belongs_to(self.model):
+            return False
+        models = " or ".join(option.models)
+        self._findings.problem(
+            path,
+            f"is for slipway_model: {models}",
+            found=f"slipway_model: {self.model}",
+            remedy=f"Take it out, or set slipway_model: {models}.",
+        )
+        return True
 
     def _map(self, option: Option, value: t.Any, path: str) -> dict[str, t.Any]:
         if not isinstance(value, dict):

@@ -10,10 +10,14 @@ C(slipway_*) options of the roles' argument specifications from it.
 from __future__ import annotations
 
 from .option import Option, Pattern
-from .schema_backup import BACKUP, DATABASES, REASON, RESTORE_INTO_DIRECTORY
-from .schema_maintenance import CLOSED, MAINTENANCE
-from .schema_migrations import FOR_ONE_RUN, MIGRATIONS
-from .schema_service import HOST_NAME, NAME, PORT_HIGH, PORT_LOW, ROUTE_PATH, SECRET_NAME, SERVICE
+from .schema_backup import BACKUP, DATABASES
+from .schema_listening import LISTENING
+from .schema_maintenance import CLOSED
+from .schema_migrations import MIGRATIONS
+from .schema_one_run import ONE_RUN
+from .schema_process import PROCESS
+from .schema_service import HOST_NAME, NAME, ROUTE_PATH, SECRET_NAME, SERVICE
+from .schema_strategies import HOW_TRAFFIC_MOVES, STRATEGY, STRATEGY_ROLES, ZONE
 
 PREFIX = "slipway_"
 APP_GROUP, PROXY_GROUP, DATABASE_GROUP = "slipway_app", "slipway_proxy", "slipway_db"
@@ -22,13 +26,11 @@ GROUPS = (APP_GROUP, PROXY_GROUP, DATABASE_GROUP)
 VERSION = Pattern(
     r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "what can be the tag of an image: letters, digits and _ . -, 128 at most"
 )
-RELEASE = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,191}", "a version, or the id of a release")
 ADDRESS = Pattern(r"[0-9A-Fa-f:.]+|[A-Za-z0-9_]([A-Za-z0-9_.-]{0,253})", "an IP address or the name of a host")
-BIND = Pattern(r"\*|[0-9A-Fa-f:.]+", "* or an IP address")
 IP = Pattern(r"[0-9A-Fa-f:.]+", "an IP address of that machine, 0.0.0.0 or 127.0.0.1")
 STATE_ROOT = Pattern(r"/[^\0\n]*[^\0\n/]", "an absolute path")
 
-_MODEL, _STRATEGY, _BACKUPS = ("container_deploy",), ("blue_green_cutover",), ("database_backups",)
+_MODEL, _STRATEGY, _BACKUPS = ("container_deploy", "process_deploy"), STRATEGY_ROLES, ("database_backups",)
 _MIGRATIONS = ("database_migrations",)
 _ALL_ROLES = _MODEL + _STRATEGY + _BACKUPS + _MIGRATIONS
 
@@ -36,7 +38,7 @@ _IDENTITY_OF_PLATFORM = (
     Option(
         "slipway_platform",
         "string",
-        "The set of services that are released together. It is part of the names of containers, backends and files.",
+        "The set of services that are released together. It is part of the names of containers, units, backends and files.",
         required=True,
         pattern=NAME,
         roles=_ALL_ROLES,
@@ -66,20 +68,13 @@ _IDENTITY_OF_PLATFORM = (
     Option(
         "slipway_model",
         "string",
-        "What the platform runs on.",
+        "What the platform runs on. It cannot be changed while a version is live.",
         default="container",
-        choices=("container",),
-        later=("process", "compose", "swarm", "kubernetes", "ecs", "beanstalk", "lambda"),
+        choices=("container", "process"),
+        later=("compose", "swarm", "kubernetes", "ecs", "beanstalk", "lambda"),
     ),
-    Option(
-        "slipway_strategy",
-        "string",
-        "How the traffic moves from the old version to the new one.",
-        default="blue_green",
-        choices=("blue_green",),
-        later=("recreate", "rolling", "canary"),
-        identity=False,
-    ),
+    STRATEGY,
+    PROCESS,
 )
 
 _SERVICES = (
@@ -121,13 +116,13 @@ _TRAFFIC = Option(
             "provider",
             "string",
             "What moves the traffic. C(haproxy) switches at run time and loses nothing. C(nginx) reloads, which closes"
-            " idle keep-alive connections. C(caddy) does so only for what is more than the other side.",
+            " idle keep-alive connections. C(caddy) does so only for what is more than the other side. C(traefik) reads"
+            " its files anew, and ends no TLS yet.",
             default="haproxy",
-            choices=("haproxy", "nginx", "caddy"),
-            later=("traefik", "kubernetes", "aws_alb", "aws_lambda_alias"),
+            choices=("haproxy", "nginx", "caddy", "traefik"),
+            later=("kubernetes", "aws_alb", "aws_lambda_alias"),
         ),
-        Option("listen", "integer", "The port that clients connect to.", default=80, low=PORT_LOW, high=PORT_HIGH),
-        Option("bind", "string", "The address that clients connect to; C(*) is every one.", default="*", pattern=BIND),
+        *LISTENING,
         Option(
             "routes",
             "list",
@@ -160,6 +155,13 @@ _DATABASE = (
             Option("engine", "string", "What it is.", required=True, choices=DATABASES),
             Option("url", "string", "Where it is, with user and password.", required=True, secret=True),
             Option(
+                "direct_url",
+                "string",
+                "Where the server itself is, where C(url) goes through a pooler that lends out connections for a transaction"
+                " each. Backups, restores and migrations take this one.",
+                secret=True,
+            ),
+            Option(
                 "replicas",
                 "list",
                 "Connection strings of its replicas that the platform reads from. What has migrated waits until each has"
@@ -175,56 +177,7 @@ _DATABASE = (
 )
 
 _SEQUENCE = (
-    Option(
-        "slipway_watch",
-        "section",
-        "How real traffic on the new side is judged after the switch. Beyond C(max_error_ratio) the release is"
-        " reverted.",
-        default={},
-        identity=False,
-        roles=_STRATEGY,
-        example="slipway_watch: {bake: 30s, max_error_ratio: 0.01}",
-        options=(
-            Option("bake", "duration", "How long to watch; 0 does not.", default=10.0),
-            Option("interval", "duration", "Pause between two looks at the counters.", default=0.5, low=0.05),
-            Option(
-                "max_error_ratio",
-                "number",
-                "The largest share of requests that may fail (status 5xx, or no answer).",
-                default=0.02,
-                low=0,
-                high=1,
-            ),
-            Option("min_requests", "integer", "With fewer requests than this nobody is judged.", default=50, low=0),
-        ),
-    ),
-    Option(
-        "slipway_drain",
-        "section",
-        "How the old side loses its last requests.",
-        default={},
-        identity=False,
-        roles=_STRATEGY,
-        example="slipway_drain: {deadline: 1m}",
-        options=(
-            Option(
-                "deadline",
-                "duration",
-                "How long open requests, WebSockets and streams may go on before the old side gets SIGTERM.",
-                default=10.0,
-            ),
-        ),
-    ),
-    Option(
-        "slipway_gate",
-        "duration",
-        "How long the balancers may take to see the new side healthy themselves. No traffic moves before that.",
-        default=30.0,
-        low=1,
-        identity=False,
-        roles=_STRATEGY,
-        example="slipway_gate: 30s",
-    ),
+    *HOW_TRAFFIC_MOVES,
     Option(
         "slipway_keep",
         "integer",
@@ -244,12 +197,12 @@ _SEQUENCE = (
         identity=False,
         example="slipway_preflight: {min_free_disk: 5g, min_free_memory: 256m, max_clock_skew: 5s}",
         options=(
-            Option("min_free_disk", "size", "Free space for images, containers and the journal.", default="1g"),
+            Option("min_free_disk", "size", "Free space for images or code, containers and the journal.", default="1g"),
             Option(
                 "min_free_memory",
                 "size",
                 "Memory that must be left on every host when both sides run. What the new side needs is its services'"
-                " C(container.mem_reservation), or without one what the live side's replicas of them hold now.",
+                " C(container.mem_reservation) or C(unit.MemoryLow), or else what the live side's replicas of them hold now.",
                 default="64m",
             ),
             Option(
@@ -289,72 +242,6 @@ _SEQUENCE = (
     ),
 )
 
-_ONE_RUN = (
-    Option(
-        "slipway_rollback_to",
-        "string",
-        "What the playbook C(rollback) goes back to: a version, or the id of a release. The default is the release"
-        " before the live one.",
-        pattern=RELEASE,
-        identity=False,
-        example="ansible-playbook slipway.deploy.rollback -i production -e slipway_rollback_to=1.3.0",
-    ),
-    Option(
-        "slipway_allow_bad",
-        "boolean",
-        "Release a version although it was marked bad before.",
-        default=False,
-        identity=False,
-        example="ansible-playbook deploy.yml -i production -e slipway_version=1.2.0 -e slipway_allow_bad=true",
-    ),
-    Option(
-        "slipway_waive_backup",
-        "string",
-        "Release without a proven backup, for this reason. It stands in the journal and in the report.",
-        pattern=REASON,
-        identity=False,
-        example="ansible-playbook deploy.yml -i production -e slipway_version=1.4.2"
-        " -e \"slipway_waive_backup='the database is empty still'\"",
-    ),
-    Option(
-        "slipway_backup",
-        "string",
-        "The backup that the playbook C(restore) takes: its id, or C(latest).",
-        default="latest",
-        identity=False,
-        roles=_BACKUPS,
-        example="ansible-playbook slipway.deploy.restore -i production -e slipway_backup=20261124T031500Z-0a1b2c",
-    ),
-    Option(
-        "slipway_restore_into",
-        "string",
-        "The database that the playbook C(restore) makes. Without it the live one is replaced, which wants"
-        " C(slipway_restore_over).",
-        identity=False,
-        roles=_BACKUPS,
-        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_into=shop_look",
-    ),
-    Option(
-        "slipway_restore_over",
-        "string",
-        "The name of the live database, said once more, so that the playbook C(restore) replaces it.",
-        identity=False,
-        roles=_BACKUPS,
-        example="ansible-playbook slipway.deploy.restore -i production -e slipway_restore_over=shop",
-    ),
-    *RESTORE_INTO_DIRECTORY,
-    *FOR_ONE_RUN,
-    MAINTENANCE,
-    Option(
-        "slipway_break_glass",
-        "boolean",
-        "Go on in a disaster although the majority of the machines cannot grant the lock. Recorded in the journal.",
-        default=False,
-        identity=False,
-        example="ansible-playbook deploy.yml -i production -e slipway_version=1.4.2 -e slipway_break_glass=true",
-    ),
-)
-
 _MACHINE = (
     Option(
         "slipway_address",
@@ -375,6 +262,7 @@ _MACHINE = (
         host=True,
         example="slipway_publish: 10.0.0.11",
     ),
+    ZONE,
 )
 
 # Chapters of the reference, in its order.
@@ -384,7 +272,7 @@ CHAPTERS: tuple[tuple[str, tuple[Option, ...]], ...] = (
     ("Traffic", (_TRAFFIC, CLOSED)),
     ("The sequence of a release", _SEQUENCE),
     ("Database", _DATABASE),
-    ("For one run", _ONE_RUN),
+    ("For one run", ONE_RUN),
     ("For one machine", _MACHINE),
 )
 OPTIONS: tuple[Option, ...] = tuple(known for _title, chapter in CHAPTERS for known in chapter)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .docker_keywords import KEYWORDS
 from .option import Option, Pattern
+from .schema_process import CODE, RUN
 
 NAME = Pattern(r"[a-z][a-z0-9-]{0,30}", "a small letter, then at most 30 small letters, digits and hyphens")
 ENVIRONMENT_NAME = Pattern(r"[A-Za-z_][A-Za-z0-9_.-]*", "a letter or an underscore, then letters, digits and _ . -")
@@ -27,6 +28,7 @@ IMAGE = Pattern(
 )
 
 PORT_LOW, PORT_HIGH = 1, 65535
+CONTAINER = ("container",)  # the model of what only containers have
 # The last slot of 20 ports that still fits below 65536.
 PUBLISH_LOW, PUBLISH_HIGH = 1024, 65516
 
@@ -50,7 +52,7 @@ HEALTH = Option(
             "kind",
             "string",
             "What is asked: C(http) a request, C(tcp) only whether the port accepts a connection, C(command) a program"
-            " inside the container, which must exit with 0.",
+            " inside the container, or of a process on its machine, which must exit with 0.",
             default="http",
             choices=("http", "tcp", "command"),
         ),
@@ -70,7 +72,11 @@ HEALTH = Option(
             "The name to send as C(Host) (C(http)), for programs that refuse others.",
             pattern=HOST_NAME,
         ),
-        Option("command", "command", "The program to run inside the container (C(command)); a list, or one line."),
+        Option(
+            "command",
+            "command",
+            "The program to run (C(command)); a list, or one line. In that of a process C(${PORT}) is its port.",
+        ),
         Option("successes", "integer", "How many good answers in a row.", default=3, low=1, high=1000, identity=False),
         Option(
             "minimum",
@@ -130,6 +136,7 @@ ASSETS = Option(
     "Files whose names change with every version (hashed scripts and styles). The old side's are kept, so that a page"
     " loaded before the switch still finds its own.",
     example="assets: {path: /usr/share/nginx/html/assets, keep: 2h}",
+    models=CONTAINER,
     options=(
         Option("path", "string", "The directory inside the container.", required=True, pattern=FILE_PATH),
         Option("keep", "duration", "How long files that only an old version has stay.", default="1h", identity=False),
@@ -148,20 +155,24 @@ SERVICE = Option(
             required=True,
             pattern=IMAGE,
             example='image: "registry.example.com/shop/backend:{{ slipway_version }}"',
+            models=CONTAINER,
         ),
+        *CODE,
         Option(
             "port",
             "integer",
-            "The port the program listens on inside the container. Without a port it is a worker.",
+            "The port the program listens on, inside its container where it has one; a process finds one of its own for each"
+            " replica in C(PORT). Without a port it is a worker.",
             low=PORT_LOW,
             high=PORT_HIGH,
         ),
-        Option("replicas", "integer", "How many containers on each machine.", default=1, low=1, high=9),
+        Option("replicas", "integer", "How many of it on each machine.", default=1, low=1, high=9),
         Option(
             "command",
             "command",
-            "What to run instead of the image's own command; a list of words, or one line that is split like a shell"
-            " would (no shell runs it).",
+            "What to run; a list of words, or one line that is split like a shell would (no shell runs it). A container has"
+            " its image's own by default. In that of a process C(${NAME}) is a variable of its environment, and a relative"
+            " path with a slash is one of the release.",
             example="command: [python, -m, shop.worker]",
         ),
         Option(
@@ -169,6 +180,13 @@ SERVICE = Option(
             "boolean",
             "Whether balancers send requests to it; true when it has a port. A service without traffic (a worker) is"
             " created with the new side, and started only when the old one has stopped taking work.",
+        ),
+        Option(
+            "singleton",
+            "boolean",
+            "Whether there may be one instance only, in the whole fleet, never two (a worker). It is on the first machine of its"
+            " C(hosts); the new one starts when the old one has ended, and for how long there was none is measured.",
+            example="singleton: true",
         ),
         Option(
             "env",
@@ -183,8 +201,8 @@ SERVICE = Option(
         Option(
             "secrets",
             "list",
-            "Names out of C(slipway_secrets). The program finds each as the file C(/run/secrets/NAME), and that path in"
-            " the environment variable C(NAME_FILE).",
+            "Names out of C(slipway_secrets). The program finds each as a file, in a container C(/run/secrets/NAME), and its"
+            " path in the environment variable C(NAME_FILE).",
             default=[],
             element=Option("name", "string", "The secret's name.", pattern=SECRET_NAME),
             unique=True,
@@ -193,7 +211,7 @@ SERVICE = Option(
             "env_secrets",
             "list",
             "Names out of C(slipway_secrets) for programs that read only their environment. Everybody who may talk to"
-            " Docker on that machine can then read them.",
+            " Docker on that machine can then read them; those of a process root and its own user.",
             default=[],
             element=Option("name", "string", "The secret's name.", pattern=SECRET_NAME),
             unique=True,
@@ -216,6 +234,7 @@ SERVICE = Option(
             default="missing",
             choices=("missing", "always", "never"),
             identity=False,
+            models=CONTAINER,
         ),
         Option(
             "publish_from",
@@ -240,6 +259,8 @@ SERVICE = Option(
             default={},
             options=tuple(Option(name, "any", "See the Docker SDK for Python.") for name in KEYWORDS),
             example="container: {mem_limit: 256m, read_only: true, tmpfs: {/tmp: size=64m}}",
+            models=CONTAINER,
         ),
+        *RUN,
     ),
 )

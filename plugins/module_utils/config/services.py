@@ -35,12 +35,13 @@ def complete_service(name: str, service: dict[str, t.Any], reader: Reader, findi
         findings.problem(
             f"{path}.port",
             "missing",
-            wanted="the port that the program listens on inside the container",
+            wanted="the port that the program listens on",
             remedy="Give it one, or set traffic: false for a worker.",
         )
     else:
         health = service.setdefault("health", reader.default(HEALTH._replace(default={}), f"{path}.health"))
         _complete_health(health, f"{path}.health", findings)
+    _check_singleton(service, path, findings)
     _check_environment(service, path, findings)
     _check_container(service, path, findings)
     _check_image(service, path, findings)
@@ -58,6 +59,20 @@ def _check_worker(service: dict[str, t.Any], path: str, findings: Findings) -> N
         )
 
 
+def _check_singleton(service: dict[str, t.Any], path: str, findings: Findings) -> None:
+    """Of what has traffic both sides run at once."""
+    if service.get("singleton") and service["traffic"]:
+        findings.problem(
+            f"{path}.singleton",
+            "both sides of a service with traffic run at once",
+            remedy="Take it out, or set traffic: false for a worker.",
+        )
+    if service.get("singleton") and service["replicas"] != 1:
+        findings.problem(
+            f"{path}.replicas", "a singleton has one", found=str(service["replicas"]), remedy="Take one of them out."
+        )
+
+
 def _complete_health(health: dict[str, t.Any], path: str, findings: Findings) -> None:
     kind = health["kind"]
     if kind == "http":
@@ -70,7 +85,7 @@ def _complete_health(health: dict[str, t.Any], path: str, findings: Findings) ->
                 f"{path}.{option}", f"has no effect with kind: {kind}", remedy="Take it out, or set kind: http."
             )
     if kind == "command" and "command" not in health:
-        findings.problem(f"{path}.command", "missing", remedy="Say which program to run inside the container.")
+        findings.problem(f"{path}.command", "missing", remedy="Say which program to run.")
     elif kind != "command" and "command" in health:
         findings.problem(
             f"{path}.command", f"has no effect with kind: {kind}", remedy="Take it out, or set kind: command."
@@ -107,7 +122,7 @@ def _check_environment(service: dict[str, t.Any], path: str, findings: Findings)
 
 
 def _check_container(service: dict[str, t.Any], path: str, findings: Findings) -> None:
-    network = str(service["container"].get("network_mode", "")).partition(":")[0]
+    network = str((service.get("container") or {}).get("network_mode", "")).partition(":")[0]
     if "port" in service and network in REFUSED_NETWORKS:
         findings.problem(
             f"{path}.container.network_mode",

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .fleet import Fleet, Read
-from .target import MARGIN, Live, Target, from_config
+from .fleet import Fleet, Read, of_model
+from .target import MARGIN, RELOADS, Live, Target, from_config
 
 PAUSE = "pause"
-PAUSABLE = ("container",)  # models whose workers can be paused alone
-RELOADS = 40.0  # seconds that two reloads of a balancer may take, and putting them back
+PAUSABLE = ("container", "process")  # models whose workers can be paused alone
 
 
 def wanted(config: t.Mapping[str, t.Any]) -> str:
@@ -28,16 +27,7 @@ def problems_of(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> list
         ]
     if not live.side:
         return ["nothing was released yet, so there is nothing to close. Release a version first."]
-    away = fleet.unreadable()
-    problems = [
-        f"{machine}: cannot be read ({away[machine]}), and it is a balancer. Bring it back; gone for good: take it out of the"
-        " inventory."
-        for machine in config["proxies"]
-        if machine in away
-    ]
-    for machine in config["proxies"]:
-        traffic = (fleet.readable().get(machine) or {}).get("traffic") or {}
-        problems += [f"{machine}: {problem['message']}" for problem in traffic.get("problems") or []]
+    away, problems = fleet.unreadable(), unready_balancers(config, fleet)
     if pauses(config, fleet, live):
         problems += [
             f"{machine}: cannot be read ({why}), so its workers cannot be paused. Bring it back; leave it out with"
@@ -49,6 +39,21 @@ def problems_of(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> list
     provider = (config["traffic"] or {}).get("provider", "haproxy")
     if hold and provider != "haproxy" and config["maintenance"] == "on":
         problems.append(f"slipway_closed.hold: {provider} cannot hold requests. Leave it out; they get 503 at once.")
+    return problems
+
+
+def unready_balancers(config: t.Mapping[str, t.Any], fleet: Fleet) -> list[str]:
+    """Balancers that cannot be told anything: what holds for one must hold for all."""
+    away = fleet.unreadable()
+    problems = [
+        f"{machine}: cannot be read ({away[machine]}), and it is a balancer. Bring it back; gone for good: take it out of the"
+        " inventory."
+        for machine in config["proxies"]
+        if machine in away
+    ]
+    for machine in config["proxies"]:
+        traffic = (fleet.readable().get(machine) or {}).get("traffic") or {}
+        problems += [f"{machine}: {problem['message']}" for problem in traffic.get("problems") or []]
     return problems
 
 
@@ -85,14 +90,18 @@ def target_of(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live) -> Target
     target = from_config({**config, "version": state, "identity": ""}, live)
     target["machines"] = sorted(fleet.readable())
     target["backup"] = None
-    about = config["closed"] or {}
-    closed = {key: value for key, value in about.items() if value is not None and key != "workers"}
-    closed["retry_after"] = int(closed.get("retry_after") or 60)
-    target["maintenance"] = {"state": state, "closed": closed, "workers": pauses(config, fleet, live)}
+    target["maintenance"] = {"state": state, "closed": closure_of(config), "workers": pauses(config, fleet, live)}
     target["deadlines"]["workers"] = target["deadlines"]["pause"]
     held = max([float(about["hold"]) for about in map(closed_of, fleet.readable().values()) if about] or [0.0])
     target["deadlines"]["maintenance"] = float(target["drain"]["deadline"]) + held + RELOADS + MARGIN
     return target
+
+
+def closure_of(config: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What customers get of a closed platform, in the words of traffic_switch."""
+    about = config["closed"] or {}
+    closed = {key: value for key, value in about.items() if value is not None and key != "workers"}
+    return {**closed, "retry_after": int(closed.get("retry_after") or 60)}
 
 
 def said(target: Target, fleet: Fleet, live: Live) -> list[str]:
@@ -119,7 +128,7 @@ def reminder(fleet: Fleet) -> list[str]:
 
 def paused_of(read: Read) -> dict[str, t.Any] | None:
     """Since when a machine's workers are paused, as it was read back; None where they are not."""
-    return (read.get("container") or {}).get("workers_paused")
+    return of_model(read).get("workers_paused")
 
 
 def closed_of(read: Read) -> dict[str, t.Any] | None:

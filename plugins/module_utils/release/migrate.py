@@ -12,6 +12,7 @@ from ..config.migrations import asked_of
 from .fleet import Fleet, Read
 from .foreseen import Words, in_the_way
 from .maintenance import closed_of
+from .shipped import has
 from .target import Live, Target, from_config, replicated
 
 # Nothing serves then, and the live version is still what would be opened again, and what a failed release is put back to.
@@ -19,6 +20,8 @@ CLOSED = (
     " That the platform is closed for maintenance changes nothing about that: it is this version that would be opened again."
     " Deploy the new one behind the closed door, then contract, then open it."
 )
+# Causes about replicas alone; the database itself is there.
+WAIVABLE = ("replica_away", "not_a_replica")
 MIGRATES = Words("it could not be locked", "", "migrates", "the migrations")
 
 
@@ -41,9 +44,10 @@ def compatible_with(target: Target, fleet: Fleet) -> list[str]:
     if target["migrations"]:
         contracted = fleet.contracted()
         known = [script for script in fleet.migrated() if script not in contracted.values()]
-        target["migrations"]["options"].update(compatible=known, contracted=contracted)
         ours = contracted if target["ships"] is None else target["ships"]  # where nobody knows, the stage finds out
-        gone = [script for key, script in sorted(contracted.items()) if key not in ours]
+        gone = [script for key, script in sorted(contracted.items()) if not has(ours, key)]
+        theirs = {key: script for key, script in contracted.items() if key in ours or not has(ours, key)}
+        target["migrations"]["options"].update(compatible=known, contracted=theirs)
     else:  # no longer, maybe; what its earlier releases had is known all the same
         gone = fleet.version_barred(target["version"]) or []
     return [
@@ -65,17 +69,25 @@ def unjudged(target: Target, fleet: Fleet) -> list[str]:
 
 
 def unheard(config: t.Mapping[str, t.Any], fleet: Fleet, looked: Read | None) -> list[str]:
-    """Why replicas could not be waited for after the migrations.
+    """Why the database could not be migrated, or its replicas not be waited for after that.
 
     :param looked: what the machine that migrates has seen of them.
     """
-    if not replicated(config):
+    if not config["migrations"] or (looked is None and not replicated(config)):
         return []
     host = config["migrations"]["host"]
     said = (looked or {}).get("stage") or {}
-    if host in fleet.unreadable() or said.get("ok"):
+    if host in fleet.unreadable() or said.get("ok") or passed_over(config, looked):
         return []  # of a machine that cannot be read others say so
     return [f"{host}: {said.get('message') or 'it could not be asked what it sees of slipway_database.replicas'}"]
+
+
+def passed_over(config: t.Mapping[str, t.Any], looked: Read | None) -> list[str]:
+    """Why replicas cannot be waited for, where that is waived, for the terminal."""
+    said = (looked or {}).get("stage") or {}
+    if not config["waive_replicas"] or said.get("cause") not in WAIVABLE:
+        return []
+    return [f"  it goes ahead all the same, because {config['waive_replicas']}: {said['message']}"]
 
 
 def migrating(goal: str, config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, foreseen: Read | None) -> Migrating:
@@ -142,7 +154,7 @@ def _who_needs(contracting: t.Mapping[str, str], let_go: t.Sequence[str], fleet:
         if fleet.barred(name, spec) and name != live.release:
             continue  # there is no way back to it any more
         ours = fleet.ships(name, spec)
-        missing = [script for key, script in contracting.items() if key not in (ours or {})]
+        missing = [script for key, script in contracting.items() if not has(ours or {}, key)]
         if not missing:
             continue
         lacks = f"does not have {', '.join(missing)}" if ours is not None else "may not have them"

@@ -9,13 +9,30 @@ import time
 import typing as t
 
 from ..errors import SlipwayError
-from . import maintenance
+from . import (
+    adopt,
+    beside,
+    drain,
+    freeze,
+    in_place,
+    machine_removal,
+    maintenance,
+    one_port,
+    rebuild,
+    removal,
+    retained,
+    sequence,
+    singletons,
+    strategy,
+)
 from .fleet import Fleet, Read
 from .foreseen import Words, in_the_way
-from .migrate import compatible_with, migrating, unheard, unjudged
+from .forget import forget, said, without_forgotten
+from .migrate import compatible_with, migrating, passed_over, unheard, unjudged
+from .planned import Plan, about_of, refuse_other_model, refused, with_id
 from .preflight import problems_of
-from .recover import CLOSE, RESUME, UNDO, Interrupted, interrupted
-from .target import OTHER, Live, Target, from_config, from_kept
+from .recover import CLOSE, DRAIN, RESUME, UNDO, Interrupted, interrupted
+from .target import IN_ONE_STEP, OTHER, Live, Target, from_config, from_kept
 
 RESTORES = Words(
     "its services cannot be stopped",
@@ -23,16 +40,6 @@ RESTORES = Words(
     "restores",
     "the backup",
 )
-
-
-class Plan(t.NamedTuple):
-    """What this run does, in the words of the role that does it."""
-
-    action: str  # finish (an interrupted release comes first), release, restore, migrate, maintenance, nothing
-    course: str  # of the one that is finished
-    target: t.Optional[Target]  # of the one that is finished or released
-    takeover: list[dict[str, t.Any]]  # leases whose holder is gone
-    say: list[str]  # for the terminal
 
 
 def decide(
@@ -45,20 +52,62 @@ def decide(
     finished: str = "",
     foreseen: Read | None = None,
     replicas: Read | None = None,
+    previews: removal.Previews | None = None,
+    check: bool = False,
 ) -> Plan:
     """Decide what this run does from everything that was read.
 
-    :param goal: C(deploy), C(rollback), C(restore), C(migrate), C(contract) or C(maintenance).
+    :param goal: C(deploy), C(rollback), C(restore), C(migrate), C(contract), C(maintenance), C(drain), C(undrain),
+        C(remove_machine), C(remove), C(rebuild) or C(adopt).
     :param now: seconds since the epoch, for the release's name only.
     :param suffix: four random hexadecimal digits, so that no two releases ever share a name.
     :param finished: the interrupted release that this run has just brought to its end.
     :param foreseen: for C(restore), what a preview of it said on the machine that takes the backups; for C(migrate) and
         C(contract), on the one that migrates.
     :param replicas: what the machine that migrates has seen of the database's replicas.
-    :raises SlipwayError: C(refused), with every problem at once; C(lock_held).
+    :param previews: for C(remove), what each machine has of the platform; for C(adopt), how each balancer has found the servers.
+    :param check: whether this is only looked at, which wants no confirmation.
+    :raises SlipwayError: C(refused), with every problem at once; C(lock_held); C(frozen).
     """
+    config, fleet = without_forgotten(config, fleet)
     fleet.refuse_foreign_lock(break_glass=config["break_glass"])
+    emergency = freeze.passed(goal, config, fleet, now)
+    if goal == "remove":
+        found = beside.removed(config, fleet, previews or {}, now=now, suffix=suffix, check=check)
+    elif goal == "rebuild":
+        found = beside.rebuilt(config, fleet, now=now, suffix=suffix)
+    elif goal == "adopt":
+        found = beside.adopted(config, fleet, previews or {}, now=now, suffix=suffix)
+    else:
+        rebuild.refuse_lost(fleet)
+        found = _decided(
+            goal, config, fleet, now=now, suffix=suffix, finished=finished, foreseen=foreseen, replicas=replicas
+        )
+    if emergency is None or found.target is None:
+        return found
+    found.target["about"]["emergency"] = emergency
+    return found._replace(say=[*found.say, *(f"  {words}" for words in emergency["frozen"]), _although(emergency)])
+
+
+def _although(emergency: t.Mapping[str, t.Any]) -> str:
+    return f"  it goes ahead all the same, in an emergency: {emergency['why']}"
+
+
+def _decided(
+    goal: str,
+    config: t.Mapping[str, t.Any],
+    fleet: Fleet,
+    *,
+    now: float,
+    suffix: str,
+    finished: str,
+    foreseen: Read | None,
+    replicas: Read | None,
+) -> Plan:
     left = interrupted(fleet.traces())
+    live = fleet.live()
+    removal.refuse_begun(left)
+    refuse_other_model(config, left, live)
     if left is not None:
         if left.id == finished:
             raise SlipwayError(
@@ -69,16 +118,38 @@ def decide(
                 cause="still_open",
             )
         return _finish(left, config, fleet)
-    live = fleet.live()
     if goal == "restore":
         return _restore(config, fleet, live, _chosen(config, fleet, foreseen), now=now, suffix=suffix)
     if goal == "maintenance":
         return _maintained(config, fleet, live, now=now, suffix=suffix)
+    if goal in (*drain.DONE, machine_removal.GOAL):
+        return _of_one_machine(goal, config, fleet, live, now=now, suffix=suffix)
     if goal in ("migrate", "contract"):
         return _migrate(goal, config, fleet, live, foreseen=foreseen, replicas=replicas, now=now, suffix=suffix)
+    return _released(goal, config, fleet, live, replicas=replicas, now=now, suffix=suffix)
+
+
+def _released(
+    goal: str,
+    config: t.Mapping[str, t.Any],
+    fleet: Fleet,
+    live: Live,
+    *,
+    replicas: Read | None,
+    now: float,
+    suffix: str,
+) -> Plan:
+    """What C(deploy) or C(rollback) does where nothing has to be finished first."""
     problems = problems_of(goal, config, fleet)
     silent = unheard(config, fleet, replicas) if goal == "deploy" else []
     target = None if problems else _asked_for(goal, config, fleet, live, problems)
+    if target is not None:
+        target["adopts"] = adopt.carried_over(live)
+        strategy.prepare_to_interrupt(target, config, fleet, live)
+        problems += adopt.in_the_way(target, fleet)
+        problems += [*strategy.problems_of(target, live), *one_port.problems_of(target, live)]
+        problems += singletons.problems_of(target, config, fleet, live)
+        problems += drain.without_anybody(target)
     if problems or target is None:
         raise refused(goal, [*problems, *silent])
     if _is_live_already(target, fleet, live):
@@ -86,8 +157,13 @@ def decide(
         return Plan("nothing", "", None, [], [f"{where}: {target['version']} is live on {live.side} already"])
     if silent:
         raise refused(goal, silent)
-    say = [*_said(target, live), *(unjudged(target, fleet) if goal == "deploy" else ()), *maintenance.reminder(fleet)]
-    return Plan("release", "", _named(target, fleet, now, suffix), fleet.takeover(), say)
+    say = [*_said(target, live), *adopt.said(target), *retained.said(target, config)]
+    if goal == "deploy":
+        say += [*unjudged(target, fleet), *passed_over(config, replicas)]
+    say += [*maintenance.reminder(fleet), *drain.reminder(target, live)]
+    named = with_id(target, fleet, now, suffix)
+    say += said(config)
+    return Plan("release", "", named, fleet.takeover(), say, sequence.forward(named), sequence.backward(named))
 
 
 def _migrate(
@@ -109,9 +185,9 @@ def _migrate(
     problems = [*found.problems, *(unheard(config, fleet, replicas) if waits else ())]
     if problems or found.target is None:
         raise refused(goal, problems)
-    named = _named(found.target, fleet, now, suffix)
+    named = with_id(found.target, fleet, now, suffix)
     named["about"] = {**named["about"], **found.about}
-    return Plan("migrate", "", named, fleet.takeover(), found.say)
+    return Plan("migrate", "", named, fleet.takeover(), [*found.say, *(passed_over(config, replicas) if waits else ())])
 
 
 def _chosen(config: t.Mapping[str, t.Any], fleet: Fleet, foreseen: Read | None) -> Read:
@@ -137,7 +213,7 @@ def _restore(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, chosen: Re
     target["restore"] = {"id": chosen["id"], "over": config["restore_over"], **moment}
     target["machines"] = sorted(fleet.readable())
     target["proxies"] = [machine for machine in target["proxies"] if machine in target["machines"]]
-    target = _named({**target, "version": "restore"}, fleet, now, suffix)
+    target = with_id({**target, "version": "restore"}, fleet, now, suffix)
     target["about"] = {**target["about"], "version": f"restore of {config['backup']}", "restore": target["restore"]}
     running = f"{live.version} on {live.side}" if live.side else "nothing"
     say = [
@@ -155,8 +231,20 @@ def _maintained(config: t.Mapping[str, t.Any], fleet: Fleet, live: Live, *, now:
         raise refused("maintenance", problems)
     if maintenance.is_done(config, fleet):
         return Plan("nothing", "", None, [], [f"{config['platform']}/{config['environment']} is open already"])
-    target = _named(maintenance.target_of(config, fleet, live), fleet, now, suffix)
+    target = with_id(maintenance.target_of(config, fleet, live), fleet, now, suffix)
     return Plan("maintenance", "", target, fleet.takeover(), maintenance.said(target, fleet, live))
+
+
+def _of_one_machine(goal: str, config: drain.Config, fleet: Fleet, live: Live, *, now: float, suffix: str) -> Plan:
+    """Something about one machine: under the lock of a release that prepares nothing."""
+    asked = (machine_removal if goal == machine_removal.GOAL else drain).asked(goal, config, fleet, live)
+    if asked.problems:
+        raise refused(goal, asked.problems)
+    if asked.target is None:
+        return Plan("nothing", "", None, [], asked.say)
+    target = with_id({**asked.target, "version": goal}, fleet, now, suffix)
+    target["about"].update(version=f"{goal} of {config['machine']}", **asked.about)
+    return Plan(asked.action, "", target, fleet.takeover(), asked.say)
 
 
 def _brought_on(moment: t.Mapping[str, t.Any]) -> str:
@@ -164,22 +252,15 @@ def _brought_on(moment: t.Mapping[str, t.Any]) -> str:
     return "".join(f", brought on to {until}" for until in moment.values())
 
 
-def refused(goal: str, problems: t.Sequence[str]) -> SlipwayError:
-    """All problems at once, numbered."""
-    listed = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(problems, start=1))
-    return SlipwayError(
-        f"{goal} refused before anything was touched, for {len(problems)} reason{'s'[: len(problems) != 1]}",
-        remedy=f"\n{listed}",
-        cause="refused",
-        evidence={"problems": list(problems)},
-    )
-
-
 def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Plan:
     """Finish an interrupted release with what was frozen, on the machines that can be reached."""
     if left.course == CLOSE:
         return _close(left, config, fleet)
-    target = dict(left.spec or _bare_target(left, config, fleet))
+    if left.course == DRAIN:
+        target, say = drain.cut_off(left.id, left.about, left.why, config, fleet)
+        return Plan("finish", left.course, target, fleet.takeover(), say)
+    target = {**IN_ONE_STEP, **(left.spec or _bare_target(left, config, fleet))}
+    forget(target, config)
     away = sorted(set(target["machines"]) - set(fleet.readable()))
     strangers = sorted(set(target["machines"]) - set(config["machines"]))
     if strangers and not config["break_glass"]:
@@ -194,11 +275,16 @@ def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> P
             f"release {left.id} was interrupted after its decision, and a balancer that may send traffic to either side "
             "cannot be read; both sides keep running",
             obj=", ".join(sorted(set(away) & set(target["proxies"]))),
-            remedy="Bring the balancer back and run this again; or, when it is gone for good, add -e slipway_break_glass=true.",
+            remedy="Bring the balancer back and run this again; or, when it is gone for good, forget it with "
+            "-e slipway_balancer_forget=NAME.",
             cause="balancer_away",
         )
     if away and left.course == RESUME:
         left = left._replace(course=UNDO, why=f"{left.why}, and {', '.join(away)} cannot be reached to verify it again")
+    if left.course == RESUME and not strategy.is_whole(target, fleet):
+        left = left._replace(course=UNDO, why=f"{left.why}, and not all traffic had come to the new side")
+    if target.get("model") == "process":  # its code is what was verified, wherever its branch is by now
+        target["kept_release"] = target["kept_release"] or left.id
     target["machines"] = [machine for machine in target["machines"] if machine not in away]
     target["proxies"] = [machine for machine in target["proxies"] if machine not in away]
     target.update(
@@ -207,12 +293,15 @@ def _finish(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> P
         started=time.time(),
         majority=left.course == UNDO,
         traffic_may_have_moved=left.decided,
-        about={key: target[key] for key in ("version", "identity", "side", "live_side")},
+        new_side_open=strategy.serves_new_side(target, fleet),
+        about=about_of(target),
     )
     say = [
-        f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}"
+        f"release {left.id} was interrupted ({left.why}): {left.course} it first, on {', '.join(target['machines'])}",
+        *said(config),
     ]
-    return Plan("finish", left.course, target, fleet.takeover(), say)
+    back = in_place.back(target, in_place.to_put_back(target, fleet)) if target["in_place"] else ()
+    return Plan("finish", left.course, target, fleet.takeover(), say, sequence.whole(target), back)
 
 
 def _close(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Plan:
@@ -225,7 +314,7 @@ def _close(left: Interrupted, config: t.Mapping[str, t.Any], fleet: Fleet) -> Pl
         majority=False,
         traffic_may_have_moved=False,
         outcome=left.outcome,
-        about={key: target[key] for key in ("version", "identity", "side", "live_side")},
+        about=about_of(target),
     )
     say = [f"release {left.id} was interrupted ({left.why}): close its journal on {', '.join(left.machines)}"]
     return Plan("finish", left.course, target, fleet.takeover(), say)
@@ -249,12 +338,14 @@ def _asked_for(
 ) -> Target | None:
     if goal == "deploy":
         target = from_config(config, live)
+        target["retained"] = retained.missing(target, fleet)
+        target["handed_on"] = retained.handed_on(target["retained"], fleet)
         problems += compatible_with(target, fleet)
     else:
         kept = fleet.kept(config["rollback_to"], live, problems)
         if kept is None:
             return None
-        target = from_kept(kept, config, live)
+        target = from_kept(kept, config, live, retained.added(kept, config, fleet))
     why = fleet.marked_bad(target["identity"])
     if why and not config["allow_bad"]:
         problems.append(
@@ -269,21 +360,6 @@ def _is_live_already(target: Target, fleet: Fleet, live: Live) -> bool:
     return live.target is not None and live.target["identity"] == target["identity"] and fleet.serves(live, target)
 
 
-def _named(target: Target, fleet: Fleet, now: float, suffix: str) -> Target:
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-    if target["replicas"]:
-        target["replicas"]["owed"] = fleet.unreplayed()
-    target.update(
-        id=f"{target['version']}-{stamp}-{suffix}",
-        token=fleet.next_token(),
-        started=now,
-        majority=False,
-        traffic_may_have_moved=False,
-        about={key: target[key] for key in ("version", "identity", "side", "live_side")},
-    )
-    return target
-
-
 def _said(target: Target, live: Live) -> list[str]:
     hosts = ", ".join(sorted(target["services"]))
     before = f"{live.version} on {live.side}" if live.side else "nothing"
@@ -291,4 +367,5 @@ def _said(target: Target, live: Live) -> list[str]:
         f"{target['platform']}/{target['environment']}: {before} -> {target['version']} on {target['side']}",
         f"  application machines: {hosts}",
         f"  balancers: {', '.join(target['proxies']) or 'none (nothing is shifted)'}",
+        *strategy.said(target),
     ]

@@ -13,7 +13,11 @@ from ..errors import SlipwayError
 RESUME = "forward"  # a decision was written and nothing is settled: verify and watch again, revert if that fails
 FORWARD = "settle"  # the old side may be gone somewhere: go on to the end
 UNDO = "undo"  # no decision was written, or a revert had begun: put everything back
+DRAIN = "drain"  # a machine was taken out of traffic, or given back: it ends without any
 CLOSE = "close"  # a newer release has succeeded since: nothing of the old one may be touched, it only gets its end
+
+
+DRAINING = frozenset({"drained", "undrained", "removed"})  # how such a run ends
 
 
 class OpenRelease(t.NamedTuple):
@@ -79,6 +83,10 @@ def interrupted(traces: t.Mapping[str, Traces]) -> Interrupted | None:
     ]
     if newer:
         course, why = CLOSE, f"{newer[-1].id} has succeeded since, so nothing of it is touched any more"
+    elif outcomes & DRAINING:
+        course, why = CLOSE, "it has ended elsewhere"
+    elif any(release.about.get("drain") for release in here.values()):
+        course, why = DRAIN, "it was taking a machine out of traffic, or giving it back"
     else:
         course, why = _course(oldest.id, list(here.values()), outcomes)
     specs = [release.spec for release in here.values() if release.spec]
@@ -90,7 +98,7 @@ def interrupted(traces: t.Mapping[str, Traces]) -> Interrupted | None:
         about=next((release.about for release in here.values() if release.about), {}),
         machines=sorted(here),
         why=why,
-        outcome=next(iter(sorted(outcomes & {"succeeded", "reverted"})), "failed"),
+        outcome=next(iter(sorted(outcomes & {"succeeded", "reverted", *DRAINING})), "failed"),
     )
 
 

@@ -28,7 +28,7 @@ def rehearsal(config: t.Mapping[str, t.Any], live: Live) -> dict[str, t.Any] | N
     host = backup["verify_host"]
     options = {name: asked[name] for name in ("max_lock", "max_duration")}
     takes = float(asked["max_duration"])
-    if asked["old_version"]:
+    if asked["old_version"] and config["model"] == "container":  # processes cannot be started beside themselves
         services = ((live.target or {}).get("services") or {}).get(host) or {}
         given = {name: asked[name] for name in ("database_secrets", "env") if asked.get(name)}
         options["old"] = {"services": services, "side": live.side, "release": live.release, **given}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 import typing as t
 
-from .fleet import Fleet, Read
+from . import drain, freeze, rebuild
+from .fleet import Fleet, Read, of_model
 from .maintenance import paused_of
 
 RECENT = 5  # releases shown
@@ -28,7 +29,10 @@ def lines(config: t.Mapping[str, t.Any], fleet: Fleet) -> list[str]:
     for machine, read in sorted(fleet.readable().items()):
         text += [f"  {machine}: {line}" for line in _machine(read, live.side)]
     text += [f"  ! {line}" for line in fleet.disagreements()]
+    text += rebuild.lines(fleet)
+    text += drain.lines(fleet)
     text += lock(fleet)
+    text += freeze.lines(fleet, time.time())
     text += _ready(fleet)
     text += _recent(fleet)
     return text
@@ -50,7 +54,7 @@ def lock(fleet: Fleet) -> list[str]:
 
 
 def _machine(read: Read, live_side: str) -> t.Iterator[str]:
-    for side, about in sorted(((read.get("container") or {}).get("sides") or {}).items()):
+    for side, about in sorted((of_model(read).get("sides") or {}).items()):
         running = [
             f"{name} {sum(replica['running'] for replica in replicas)}/{len(replicas)}"
             for name, replicas in sorted(about["services"].items())
@@ -61,6 +65,8 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
     traffic = read.get("traffic") or {}
     for service, weights in sorted((traffic.get("weights") or {}).items()):
         yield f"traffic of {service}: blue {weights['blue']} %, green {weights['green']} %"
+    for one in traffic.get("certificates") or []:
+        yield f"certificate for {', '.join(one['hosts']) or one['name']}: good until {_when(one['until'])}"
     closed = traffic.get("closed")
     if closed:
         yield f"closed for maintenance since {_when(closed['since'])} ({closed['seconds']:.0f} s)"
@@ -69,27 +75,33 @@ def _machine(read: Read, live_side: str) -> t.Iterator[str]:
         yield f"workers paused for maintenance since {_when(paused['since'])} ({paused['seconds']:.0f} s)"
     if read.get("backup"):
         yield str(read["backup"]["said"])
+    if read["facts"].get("reboot"):
+        yield "wants to be rebooted: " + "; ".join(read["facts"]["reboot"])
     for problem in traffic.get("problems") or []:
         yield f"! {problem['message']}"
+    for message in traffic.get("refused_certificates") or []:
+        yield f"! {message}"
 
 
 def _ready(fleet: Fleet) -> list[str]:
     """The releases that every machine could go back to at once."""
-    good = {release["id"] for release in fleet.succeeded()}
-    ready: dict[str, int] = {}
+    ready: dict[str, set[str]] = {}
     versions: dict[str, str] = {}
     for machine in fleet.hosts:
-        for release in ((fleet.reads[machine] or {}).get("container") or {}).get("releases", []):
-            ready[release["release"]] = ready.get(release["release"], 0) + bool(release["ready"])
+        for release in of_model(fleet.reads[machine]).get("releases", []):
+            ready.setdefault(release["release"], set()).update([machine] if release["ready"] else [])
             versions[release["release"]] = release["version"]
     specs = {release["id"]: release["decision"] for release in fleet.succeeded()}
-    names = sorted(
-        name
-        for name, count in ready.items()
-        if count == len(fleet.hosts) and name != fleet.live().release and name in good
-    )
+    needs = {name: {machine for machine in fleet.hosts if machine in specs[name]["services"]} for name in specs}
+    names = sorted(name for name, on in ready.items() if name in specs and needs[name] <= on and on)
+    names = [name for name in names if name != fleet.live().release]
+    without = {name: sorted(set(fleet.hosts) - ready[name]) for name in names}
     barred = {name: gone for name in names if (gone := fleet.barred(name, specs[name]))}
-    free = [f"{versions[name]} ({name})" for name in names if name not in barred]
+    free = [
+        f"{versions[name]} ({name}{', without ' + ', '.join(without[name]) if without[name] else ''})"
+        for name in names
+        if name not in barred
+    ]
     return [
         f"  ready to go back to: {', '.join(free) or 'nothing'}",
         *(f"  no way back to {versions[name]} ({name}), since {', '.join(gone)}" for name, gone in barred.items()),
@@ -99,10 +111,22 @@ def _ready(fleet: Fleet) -> list[str]:
 def _recent(fleet: Fleet) -> list[str]:
     text = []
     for release in reversed(fleet.history()[-RECENT:]):
+        urgent = (release["about"].get("emergency") or {}).get("why")
         text.append(
             f"  {_when(release['started'])}  {release['outcome'] or 'open':<10} {release['version']:<12} {release['id']}"
+            f"{_under_way(release)}" + (f"  (emergency: {urgent})" if urgent else "")
         )
     return ["  last releases:", *text] if text else []
+
+
+def _under_way(release: Read) -> str:
+    """Where an open release is, and which batch of a rolling one has moved."""
+    if release["outcome"]:
+        return ""
+    moved = [note for note in release.get("notes") or () if note["name"] == "batch"]
+    last = moved[-1] if moved else None
+    batch = f", batch {last['number']} of {last['of']} has moved ({', '.join(last['machines'])})" if last else ""
+    return f", in {release['stage']}{batch}" if release.get("stage") else batch
 
 
 def _when(wall: t.Any) -> str:

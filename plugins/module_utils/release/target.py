@@ -8,18 +8,41 @@ A target is plain JSON: it travels through Ansible's variables, and it is the fr
 from __future__ import annotations
 
 import typing as t
+from types import MappingProxyType
 
 from ..config.identity import release_identity
 from ..config.migrations import asked_of
+from .batches import batches, stops_first
 from .rehearsal import rehearsal
+from .spared import carriers, nothing_for
 
 OTHER = {"blue": "green", "green": "blue"}
-PULL = 600.0  # seconds that pulling images may take inside prepare
+PULL = 600.0  # seconds that pulling images, or fetching code, may take inside prepare
 RESTORE = 86400.0  # seconds that a restore may take: nobody is helped by one that is given up
 MARGIN = 30.0  # seconds that a stage may take beside what its own deadlines say
+RELOADS = 40.0  # seconds that two reloads of a balancer may take, and putting them back
 ANSWER = 20.0  # seconds that a replica may take to be reached and to answer
 
+STRATEGIES = {"blue_green": "blue_green_cutover", "rolling": "rolling_update", "recreate": "recreate"}
+
 Target = dict[str, t.Any]
+
+# What a target has that goes to the other side in one step; those that were frozen by an earlier version lack it.
+IN_ONE_STEP: t.Final[Target] = {
+    "strategy": "blue_green",
+    "batches": [],
+    "rolling": {},
+    "in_place": False,  # the old side of a batch stops before the new one starts
+    "interrupts": False,  # the same of all machines at once
+    "closing": [],  # the balancers that are closed meanwhile
+    "closed": {},
+    "opening": 0.0,  # seconds that opening them may take
+    "adopts": None,  # what a balancer that does not know the platform serves first
+    "apart": {},  # the machines that get no traffic, because they are drained
+    "retained": {},  # what machines that are new get of the releases before this one
+    "handed_on": {},  # the packages that they get of it from other machines
+    "apart_before": {},  # the same where the traffic goes back
+}
 
 
 class Live(t.NamedTuple):
@@ -29,6 +52,7 @@ class Live(t.NamedTuple):
     release: str
     version: str
     target: t.Optional[Target]  # the specification it was released with
+    drained: t.Mapping[str, t.Mapping[str, t.Any]] = MappingProxyType({})  # by machine: who, why, since
 
 
 def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
@@ -41,8 +65,9 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
             for key in ("platform", "environment", "state_root", "version", "identity", "configuration_hash")
         },
         "kept_release": "",
+        "model": config["model"],
         "model_role": f"slipway.deploy.{config['model']}_deploy",
-        "strategy_role": f"slipway.deploy.{config['strategy']}_cutover",
+        "process": config["process"],
         "machines": sorted(config["machines"]),
         "proxies": sorted(config["proxies"]),
         "publish": {machine: about["publish"] for machine, about in hosts.items()},
@@ -50,6 +75,7 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
         "services": {
             machine: {name: config["services"][name] for name in about["services"]} for machine, about in hosts.items()
         },
+        "builders": config["builders"],
         "routes": (config["traffic"] or {}).get("routes", []),
         "backup": _backup(config),
         "migrations": _migrations(config),
@@ -57,12 +83,21 @@ def from_config(config: t.Mapping[str, t.Any], live: Live) -> Target:
         "rehearse": rehearsal(config, live),
         "ships": (config["migrations"] or {}).get("ships"),
         "restore": None,
+        "forgotten": config["balancer_forget"] or [],
     }
     return _placed(target, config, live, side)
 
 
-def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target:
-    """The target of going back to a kept release: its own services, on today's machines."""
+def from_kept(
+    kept: Target,
+    config: t.Mapping[str, t.Any],
+    live: Live,
+    added: t.Mapping[str, dict[str, t.Any]] = MappingProxyType({}),
+) -> Target:
+    """The target of going back to a kept release: its own services, on today's machines.
+
+    :param added: by machine that has come since and has it too, its services.
+    """
     side = OTHER.get(live.side, "blue")
     machines = sorted(config["machines"])
     target: Target = {
@@ -70,15 +105,23 @@ def from_kept(kept: Target, config: t.Mapping[str, t.Any], live: Live) -> Target
         # Today's secrets: they are part of what identifies a release.
         "identity": release_identity(kept["version"], kept["configuration_hash"], config["secrets_hash"]),
         "kept_release": kept["id"],
+        "builders": {},
+        "model": config["model"],
+        "process": config["process"],
         "restore": None,
+        "forgotten": config["balancer_forget"] or [],
         "backup": None,  # what is gone back to has stood beside this database before
         "migrations": None,
         "replicas": None,
         "rehearse": None,
         "machines": machines,
         "proxies": sorted(config["proxies"]),
-        "services": {machine: services for machine, services in kept["services"].items() if machine in machines},
-        "addresses": {m: config["machines"][m]["address"] for m in kept["addresses"] if m in machines},
+        "services": {
+            **{machine: services for machine, services in kept["services"].items() if machine in machines},
+            **added,
+        },
+        "addresses": {m: config["machines"][m]["address"] for m in (*kept["addresses"], *added) if m in machines},
+        "publish": {**kept["publish"], **{machine: config["machines"][machine]["publish"] for machine in added}},
     }
     return _placed(target, config, live, side)
 
@@ -105,7 +148,7 @@ def _replicas(config: t.Mapping[str, t.Any]) -> dict[str, t.Any] | None:
     if not replicated(config):
         return None
     wait, count = float(config["migrations"]["replica_wait"]), len(config["database"]["replicas"])
-    return {"wait": wait, "takes": wait + count * ANSWER, "owed": False}
+    return {"wait": wait, "takes": wait + count * ANSWER, "owed": False, "waive": config["waive_replicas"] or ""}
 
 
 def replicated(config: t.Mapping[str, t.Any]) -> bool:
@@ -130,8 +173,10 @@ def _backup_deadline(backup: t.Mapping[str, t.Any]) -> float:
 
 def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str) -> Target:
     """The target with everything that depends on which side is live."""
-    for key in ("watch", "drain", "gate", "keep"):
+    target.update(IN_ONE_STEP)
+    for key in ("strategy", "rolling", "watch", "drain", "gate", "keep"):
         target[key] = config[key]
+    target["strategy_role"] = f"slipway.deploy.{STRATEGIES[config['strategy']]}"
     target["side"] = side
     target["live_side"] = live.side
     target["previous"] = {"release": live.release, "version": live.version} if live.release else None
@@ -140,14 +185,33 @@ def _placed(target: Target, config: t.Mapping[str, t.Any], live: Live, side: str
     target["traffic"] = _traffic(target, config["traffic"] or {}, live, side)
     # Routes and services that this release takes away come back with the traffic.
     target["traffic_before"] = (live.target or {}).get("traffic") or target["traffic"]
+    target["apart"], target["apart_before"] = (
+        _apart(target, traffic, live) for traffic in ("traffic", "traffic_before")
+    )
+    if config["strategy"] == "rolling" and live.side:  # before there is anything live, nobody is to be spared
+        target["in_place"] = stops_first(config["rolling"])
+        target["batches"] = _batches(target, config)
     target["deadlines"] = _deadlines(target)
     return target
+
+
+def _apart(target: Target, traffic: str, live: Live) -> dict[str, dict[str, int]]:
+    services = target[traffic]["services"].values()
+    return nothing_for({machine for service in services for machine in carriers(service)} & set(live.drained))
+
+
+def _batches(target: Target, config: t.Mapping[str, t.Any]) -> list[list[str]]:
+    """Those that are drained go with the first batch, as nobody is taken away by them."""
+    zones = {name: config["machines"][name]["zone"] for name in target["services"]}
+    found = batches({name: zone for name, zone in zones.items() if name not in target["apart"]}, config["rolling"])
+    spared = [name for name in target["services"] if name in target["apart"]]
+    return [sorted([*spared, *found[0]]), *found[1:]] if found else [sorted(spared)]
 
 
 def _traffic(target: Target, traffic: t.Mapping[str, t.Any], live: Live, side: str) -> dict[str, t.Any]:
     before = ((live.target or {}).get("traffic") or {}).get("services", {})
     return {
-        **{key: traffic[key] for key in ("provider", "listen", "bind") if key in traffic},
+        **{key: traffic[key] for key in ("provider", "listen", "bind", "tls") if key in traffic},
         "routes": target["routes"],
         "services": {
             name: {
@@ -187,6 +251,9 @@ def _deadlines(target: Target) -> dict[str, float]:
     services = [service for services in target["services"].values() for service in services.values()]
     healthy = max([service["health"]["deadline"] for service in services if service.get("health")] or [0.0])
     grace = max([service["stop_grace"] for service in services] or [0.0])
+    build = sum(float(step["timeout"]) for service in _once(target) for step in service.get("build") or ())
+    start = max([float(service.get("start_limit") or 0.0) for service in services] or [0.0])
+    taken_over = healthy if any(service.get("strategy") for service in services) else 0.0
     bake, drain = float(target["watch"]["bake"]), float(target["drain"]["deadline"])
     return {
         "lock": MARGIN,
@@ -198,10 +265,15 @@ def _deadlines(target: Target) -> dict[str, float]:
         "replicas": target["replicas"]["takes"] + MARGIN if target.get("replicas") else 0.0,
         "pause": 2 * grace + MARGIN,
         "restore": RESTORE,
-        "prepare": PULL + healthy + MARGIN,
-        "decision": grace + MARGIN,
+        "prepare": PULL + build + start + healthy + MARGIN,
+        "decision": 2 * grace + start + taken_over + MARGIN if taken_over else grace + start + MARGIN,
         "shift": float(target["gate"]) + max(bake, drain) + MARGIN,
         "settle": 2 * grace + MARGIN,
         "revert_traffic": float(target["gate"]) + MARGIN,
-        "revert": 2 * grace + MARGIN,
+        "revert": 2 * grace + start + MARGIN,
     }
+
+
+def _once(target: Target) -> list[dict[str, t.Any]]:
+    """Every service once, on however many machines it is."""
+    return list({name: one for services in target["services"].values() for name, one in services.items()}.values())

@@ -91,17 +91,19 @@ def judge(
     results: t.Mapping[str, t.Mapping[str, t.Any] | None],
     *,
     majority: bool = False,
+    passed: t.Sequence[str] = (),
 ) -> Verdict:
     """Judge a stage by the results of *every* machine of the inventory, whether or not the play still knows it.
 
     :param results: each machine's registered result, None where there is none (the machine left the play).
     :param majority: whether more than half of the machines is enough (to undo; never to shift).
+    :param passed: the machines on which the version has passed in an earlier batch.
     """
     failures = [failure for machine in sorted(results) if (failure := _failure(machine, results[machine])) is not None]
-    passed = len(results) - len(failures)
-    ok = passed * 2 > len(results) if majority else not failures
+    failures += _different_code(results) if not failures else []
+    ok = (len(results) - len(failures)) * 2 > len(results) if majority else not failures
     blamed = stage in OF_VERSION and any(failure.cause in VERSION_CAUSES for failure in failures)
-    elsewhere = _ran_on(results) if blamed else []
+    elsewhere = sorted({*_ran_on(results), *passed}) if blamed else []
     return Verdict(stage, ok, failures, len(results), _seconds(results), blamed and not elsewhere, elsewhere)
 
 
@@ -140,19 +142,47 @@ def _failure(machine: str, result: t.Mapping[str, t.Any] | None) -> Failure | No
 def proof(evidence: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     """The answer's body and the last log lines out of the evidence of a failed stage."""
     lines = [f"answered: {evidence['body'].strip()[:SHOWN_BODY]}"] if evidence.get("body") else []
-    for name, about in (evidence.get("containers") or {}).items():
+    for name, about in (evidence.get("containers") or evidence.get("processes") or {}).items():
         log = about.get("logs") or []
         shown = log.splitlines() if isinstance(log, str) else list(log)
         lines += [f"last lines of {name}:", *(f"  {line.rstrip()}" for line in shown[-SHOWN_LINES:])] if shown else []
     return tuple(lines)
 
 
+def _different_code(results: t.Mapping[str, Result]) -> list[Failure]:
+    """Each machine whose code of a service is not that of all others: a branch that was pushed to meanwhile, say."""
+    found: dict[str, dict[str, str]] = {}
+    for machine, result in sorted(results.items()):
+        for service, source in ((result or {}).get("sources") or {}).items():
+            found.setdefault(service, {})[machine] = revision(source)
+    return [
+        Failure(machine, "different_code", _how_different(service, machine, codes))
+        for service, codes in found.items()
+        if len(set(codes.values())) > 1
+        for machine in codes
+    ]
+
+
+def revision(source: t.Mapping[str, t.Any]) -> str:
+    """What tells the code of one source from another: C(git 2b66fd2…)."""
+    said = (source.get(key) for key in ("commit", "sha256", "content", "package"))
+    return f"{source.get('kind')} {next(filter(None, said), None)}"
+
+
+def _how_different(service: str, machine: str, codes: t.Mapping[str, str]) -> str:
+    others = ", ".join(f"{other} has {code}" for other, code in codes.items() if code != codes[machine])
+    return (
+        f"its code of service {service} is {codes[machine]}, but {others}. Release it again; or say which one is meant: in"
+        f" slipway_services.{service}.source, commit of a git repository or checksum of an archive."
+    )
+
+
 def _ran_on(results: t.Mapping[str, Result]) -> list[str]:
-    """The machines that passed with the version's own containers, not those that had nothing to run."""
+    """The machines that passed with containers or processes of the version's own, not those that had nothing to run."""
     return sorted(
         machine
         for machine, result in results.items()
-        if result and result.get("containers") and (result.get("stage") or {}).get("ok")
+        if result and (result.get("containers") or result.get("processes")) and (result.get("stage") or {}).get("ok")
     )
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ..process.kinds import MANAGERS
+
 
 class Arguments(t.NamedTuple):
     """What C(AnsibleModule) and its validator are given."""
@@ -23,7 +25,32 @@ PLATFORM: t.Final[dict[str, t.Any]] = {
     "environment": {"type": "str", "required": True},
     "root": {"type": "path", "default": "/var/lib/slipway"},
 }
-PROVIDER = {"type": "str", "choices": ["haproxy", "nginx", "caddy"], "default": "haproxy"}
+PROCESSES: t.Final[dict[str, t.Any]] = {
+    "code_root": {"type": "path", "default": "/srv/slipway"},
+    "manager": {"type": "str", "choices": list(MANAGERS), "default": "systemd"},
+}
+PROVIDER = {"type": "str", "choices": ["haproxy", "nginx", "caddy", "traefik"], "default": "haproxy"}
+TLS: t.Final[dict[str, t.Any]] = {
+    "type": "dict",
+    "options": {
+        "certificates": {
+            "type": "list",
+            "elements": "dict",
+            "required": True,
+            "options": {
+                "chain": {"type": "str", "required": True},
+                "key": {"type": "str", "required": True, "no_log": False},  # a name
+                "hosts": {"type": "list", "elements": "str", "default": []},
+            },
+        },
+        "redirect_from": {"type": "int", "default": 80},
+        "hsts": {"type": "int", "default": 0},
+        "http2": {"type": "bool", "default": True},
+        "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+        "acme_port": {"type": "int", "default": 0},
+    },
+}
+SECRETS = {"type": "str", "default": "", "no_log": True}
 
 RELEASE: t.Final[dict[str, t.Any]] = {
     "id": {"type": "str", "required": True},
@@ -61,6 +88,9 @@ RELEASE_STATE = Arguments(
                 "journal_repaired",
                 "marked_bad",
                 "forgiven",
+                "frozen",
+                "thawed",
+                "rebuilt",
             ],
             "default": "read",
         },
@@ -69,16 +99,43 @@ RELEASE_STATE = Arguments(
         "duration": {"type": "float", "default": 60},
         "takeover": {"type": "list", "elements": "dict", "default": []},
         "break_glass": {"type": "bool", "default": False},
-        "outcome": {"type": "str", "choices": ["succeeded", "reverted", "migrated", "closed", "opened", "failed"]},
+        "outcome": {
+            "type": "str",
+            "choices": [
+                "succeeded",
+                "reverted",
+                "migrated",
+                "closed",
+                "opened",
+                "drained",
+                "undrained",
+                "rebuilt",
+                "adopted",
+                "removed",
+                "failed",
+            ],
+        },
+        "memory": {"type": "dict", "default": {}},
         "diagnosis": {"type": "dict", "default": {}},
         "identity": {"type": "str"},
         "version": {"type": "str", "default": ""},
         "why": {"type": "str", "default": ""},
+        "who": {"type": "str", "default": ""},
+        "until": {"type": "float", "default": 0},
         "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy", "db"], "default": []},
         "provider": PROVIDER,
+        "tls": TLS,
+        "hosts": {"type": "list", "elements": "str", "default": []},
+        "listen": {"type": "int"},
+        "bind": {"type": "str", "default": "*"},
+        "secrets": SECRETS,
         "images": {"type": "list", "elements": "str", "default": []},
         "ports": {"type": "list", "elements": "int", "default": []},
+        "model": {"type": "str", "choices": ["container", "process"], "default": "container"},
         "docker_root": {"type": "path", "default": "/var/lib/docker"},
+        **PROCESSES,
+        "programs": {"type": "list", "elements": "str", "default": []},
+        "users": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "float", "default": 0},
     },
     required_if=[
@@ -88,14 +145,17 @@ RELEASE_STATE = Arguments(
     ],
 )
 
-SIDE_STATES = ["observed", "prepared", "decided", "settled", "paused", "reverted"]
+SIDE_STATES = [
+    *("observed", "fetched", "prepared", "decided", "settled", "paused", "reverted"),
+    *("workers_paused", "workers_resumed", "rebuilt"),
+]
 
 CONTAINER_DEPLOY = Arguments(
     options={
         **PLATFORM,
         "state": {
             "type": "str",
-            "choices": [*SIDE_STATES, "workers_paused", "workers_resumed"],
+            "choices": SIDE_STATES,
             "default": "prepared",
         },
         "side": {"type": "str", "choices": ["blue", "green"]},
@@ -119,19 +179,32 @@ CONTAINER_DEPLOY = Arguments(
         "secrets": {"type": "str", "default": "", "no_log": True},
         "keep": {"type": "int", "default": 3},
         "kept_release": {"type": "str", "default": ""},
+        "retained": {"type": "list", "elements": "dict", "default": []},
         "images": {"type": "list", "elements": "str", "default": []},
     },
-    required_if=[("state", state, ("side",)) for state in (*SIDE_STATES[1:], "workers_paused", "workers_resumed")],
+    required_if=[("state", state, ("side",)) for state in SIDE_STATES[1:]],
 )
+
+PROCESS_STATES = [*SIDE_STATES, "built"]
 
 PROCESS_DEPLOY = Arguments(
     options={
         **{name: option for name, option in CONTAINER_DEPLOY.options.items() if name != "images"},
-        "state": {"type": "str", "choices": SIDE_STATES, "default": "prepared"},
-        "code_root": {"type": "path", "default": "/srv/slipway"},
-        "manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+        **PROCESSES,
+        "state": {**CONTAINER_DEPLOY.options["state"], "choices": PROCESS_STATES},
+        "packages": {"type": "dict", "default": {}},
+        "builds": {
+            "type": "dict",
+            "default": {},
+            "options": {
+                "services": {"type": "dict", "default": {}},
+                "kept": {"type": "dict", "default": {}},
+                "register": {"type": "str", "default": ""},
+                "read": {"type": "str", "default": ""},
+            },
+        },
     },
-    required_if=[("state", state, ("side",)) for state in SIDE_STATES[1:]],
+    required_if=[("state", state, ("side",)) for state in PROCESS_STATES[1:]],
 )
 
 TRAFFIC_SWITCH = Arguments(
@@ -140,7 +213,7 @@ TRAFFIC_SWITCH = Arguments(
         "provider": PROVIDER,
         "state": {
             "type": "str",
-            "choices": ["observed", "configured", "switched", "closed", "opened"],
+            "choices": ["observed", "configured", "switched", "closed", "opened", "renewed"],
             "default": "switched",
         },
         "proxy": {"type": "bool", "default": True},
@@ -156,11 +229,20 @@ TRAFFIC_SWITCH = Arguments(
                 "host": {"type": "str"},
             },
         },
+        "tls": TLS,
+        "secrets": SECRETS,
         "services": {"type": "dict", "default": {}},
         "weights": {
             "type": "dict",
             "options": {"blue": {"type": "int", "default": 0}, "green": {"type": "int", "default": 0}},
         },
+        "apart": {"type": "dict", "default": {}},
+        "before": {"type": "dict", "default": {}},
+        "anew": {"type": "bool", "default": False},
+        "batch": {"type": "dict", "default": {}},
+        "opens": {"type": "bool", "default": False},
+        "spares": {"type": "bool", "default": False},
+        "interrupted": {"type": "float"},
         "gate": {"type": "float", "default": 30.0},
         "watch": {
             "type": "dict",
@@ -312,20 +394,4 @@ DATABASE_BACKUP = Arguments(
         ("state", "verified", ("id",)),
         ("state", "restored", ("id",)),
     ],
-)
-
-BACKUP_SCHEDULE = Arguments(
-    options={
-        **PLATFORM,
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "schedule": {"type": "str", "default": "*-*-* 03:00"},
-        "drill": {"type": "str", "default": "monthly"},
-        "part": {"type": "str", "choices": ["whole", "take", "prove"], "default": "whole"},
-        "jitter": {"type": "float", "default": 900},
-        "textfile_dir": {"type": "path"},
-        "backup": {"type": "dict", "default": {}},
-        "url": {"type": "str", "default": "", "no_log": True},
-        "program": {"type": "path", "default": ""},
-    },
-    required_if=[("state", "present", ("backup",))],
 )

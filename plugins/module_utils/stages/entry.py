@@ -17,7 +17,7 @@ import typing as t
 from .launch import UNUSABLE
 
 # States of release_state and of the models after which nothing of a release is left to do on a machine.
-LAST = ("withdrawn", "released", "recorded", "settled", "reverted")
+LAST = ("withdrawn", "released", "recorded", "settled", "reverted", "removed")
 
 
 def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.Any]]:
@@ -28,8 +28,14 @@ def perform_of(module: str) -> t.Callable[[dict[str, t.Any], bool], dict[str, t.
         from .container_deploy import perform
     elif module == "process_deploy":
         from .process_deploy import perform
+    elif module == "service_logs":
+        from .service_logs import perform
+    elif module == "service_run":
+        from .service_run import perform
     elif module == "database_backup":
         from .database_backup import perform
+    elif module == "platform_removal":
+        from .platform_removal import perform
     elif module == "migration_rehearsal":
         from .migration_rehearsal import perform
     elif module == "migration_runner":

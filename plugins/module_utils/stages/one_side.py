@@ -8,11 +8,35 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import traceback
 import typing as t
 
 from ..errors import SlipwayError
+from ..side.report import Report
 from ..state.machine import Machine, ReleaseToken
 from ..system import System
+
+
+def performed(
+    params: dict[str, t.Any],
+    check: bool,
+    run: t.Callable[[dict[str, t.Any], dict[str, str], System, bool], dict[str, t.Any]],
+    report: type[Report],
+) -> dict[str, t.Any]:
+    """What a model's module returns, C(failed) included, with no secret in it.
+
+    :param run: everything but that.
+    :param report: of the model.
+    """
+    secrets: dict[str, str] = {}
+    try:
+        secrets.update(read_secrets(params["secrets"]))
+        return run(params, secrets, System(), check)
+    except SlipwayError as error:
+        said = error.result()
+    except Exception as error:  # whatever it is, it may quote what something was to be started with
+        said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
+    return {"failed": True, **report(System(), secrets.values()).clean(said)}
 
 
 def read_secrets(encoded: str) -> dict[str, str]:
@@ -54,11 +78,13 @@ class NoStep:
 NO_STEP = NoStep()
 
 
-def record_outcome(order: t.Any, params: dict[str, t.Any], step: t.Any) -> None:
-    """The last words of a release on this machine; its lease goes back when the stage ends.
+def record_outcome(order: t.Any, params: dict[str, t.Any], step: t.Any, report: Report) -> None:
+    """What the stage has measured, and the last words of a release on this machine; its lease goes back when the stage ends.
 
     :param order: of any model; has C(version), C(identity) and C(side).
     """
+    if report.gaps:
+        step.note("handed_over", gaps=report.gaps)
     release = params["release"]
     about = {"version": order.version, "identity": order.identity, "side": order.side}
     if params["state"] == "settled":

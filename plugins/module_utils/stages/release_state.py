@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import typing as t
 from types import MappingProxyType
 
@@ -14,6 +15,7 @@ from ..errors import SlipwayError
 from ..state.history import report
 from ..state.lease import Lease, ReleaseToken
 from ..state.machine import Machine, MachineView
+from ..state.rebuild import rewritten, write_specifications
 from ..system import System
 
 RECORDING = 10.0  # seconds that writing an outcome may take
@@ -37,9 +39,10 @@ class Outline(t.NamedTuple):
     lease: str
     outcome: str
     bad: frozenset[str]
+    frozen: str
 
     def text(self) -> str:
-        lines = [f"fence: {self.fence}", f"lease: {self.lease}", f"outcome: {self.outcome}"]
+        lines = [f"fence: {self.fence}", f"lease: {self.lease}", f"outcome: {self.outcome}", f"frozen: {self.frozen}"]
         return "".join(f"{line}\n" for line in [*lines, *(f"bad: {identity}" for identity in sorted(self.bad))])
 
 
@@ -98,30 +101,64 @@ def live(params: Params, system: System, machine: Machine) -> dict[str, t.Any]:
     found: dict[str, t.Any] = {}
     names = (params["platform"], params["environment"])
     if "app" in params["parts"]:
-        from ..container.observe import observe
-
-        directories["docker"] = params["docker_root"]
-        found["container"] = observe(*names, system, images=params["images"], root=params["root"])
+        keep, found[params["model"]] = of_model(params, system)
+        directories.update(keep)
     if "proxy" in params["parts"]:
+        from ..traffic.certificates import ending
         from ..traffic.factory import provider
+        from ..traffic.tls import build_tls
+        from .one_side import read_secrets
 
-        proxy = provider(params["provider"], system, platform=names[0], environment=names[1])
+        secrets = read_secrets(params["secrets"])
+        proxy = provider(params["provider"], system, platform=names[0], environment=names[1], secrets=secrets)
         found["traffic"] = proxy.observe()
+        tls = build_tls(params["tls"])
+        found["traffic"]["refused_certificates"] = proxy.refused_certificates(tls, params["hosts"]) if tls else []
+        found["traffic"]["refused_listen"] = proxy.refused_listen(params["bind"], params["listen"], tls)
+        found["warnings"] = ending(found["traffic"]["certificates"])
     if "db" in params["parts"]:
         from ..backup import freshness
         from ..backup.factory import STATE
 
         known = freshness.read(system, os.path.join(params["root"], STATE), "-".join(names))
         found["backup"] = {"said": freshness.said(known, system.wall()), **(known._asdict() if known else {})}
-    sides = found.get("container", {}).get("sides", {})
-    found["facts"] = gather(system, directories=directories, ports=params["ports"], containers=running(sides))
+    sides = (found.get("container") or found.get("process") or {}).get("sides", {})
+    found["facts"] = gather(
+        system,
+        directories=directories,
+        ports=params["ports"],
+        containers=running(sides),
+        programs=params["programs"],
+        users=params["users"],
+    )
     return found
 
 
+def of_model(params: Params, system: System) -> tuple[dict[str, str], dict[str, t.Any]]:
+    """What runs on this machine, and the directory that needs room for more of it, by its name; only that model is imported."""
+    if params["model"] == "process":
+        from ..process.factory import make_manager
+        from ..process.observe import observe as observe_processes
+        from .process_deploy import make_scope
+
+        scope = make_scope(params)
+        manager = make_manager(params["manager"], system, scope.base)
+        return {"code": params["code_root"]}, observe_processes(scope, system, manager)
+    from ..container.observe import observe
+
+    names = (params["platform"], params["environment"])
+    return {"docker": params["docker_root"]}, observe(*names, system, images=params["images"], root=params["root"])
+
+
 def running(sides: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Name and id of every container that runs on one of the sides."""
+    """Name of everything that runs on one of the sides, and what its control group has in its path: an id, or a unit's name."""
     services = [replicas for side in sides.values() for replicas in side["services"].values()]
-    return {replica["name"]: replica["id"] for replicas in services for replica in replicas if replica["running"]}
+    return {
+        replica["name"]: replica.get("id") or replica["name"]
+        for replicas in services
+        for replica in replicas
+        if replica["running"]
+    }
 
 
 def outline(view: MachineView, params: Params) -> Outline:
@@ -133,6 +170,7 @@ def outline(view: MachineView, params: Params) -> Outline:
         lease=f"{lease.release_id}, {lease.who()}" if lease else NOBODY,
         outcome=known.outcome if known else "",
         bad=frozenset(view.journal.bad),
+        frozen=frozen_words(view.journal.frozen),
     )
 
 
@@ -227,6 +265,50 @@ def plan_forgiven(params: Params, machine: Machine, before: MachineView, check: 
     return Plan(f"let {identity} out again", lambda: machine.forgive(identity), after)
 
 
+def plan_frozen(params: Params, machine: Machine, before: MachineView, check: bool) -> Plan:
+    wanted = {name: params[name] for name in ("who", "why", "until")}
+    if not wanted["why"]:
+        raise SlipwayError("missing", obj="why", remedy="Say why it is frozen.", cause="invalid")
+    now = before.journal.frozen or {}
+    if all(now.get(name) == value for name, value in wanted.items()):
+        return Plan(f"it is frozen so already, {frozen_words(now)}")
+    words = frozen_words(wanted)
+    lease = before.lock.lease if before.remaining > 0 else None
+    goes_on = f"; release {lease.release_id} of {lease.who()} is under way, and goes on to its end" if lease else ""
+    return Plan(f"freeze it, {words}{goes_on}", lambda: machine.tell("frozen", wanted), {"frozen": words})
+
+
+def plan_thawed(params: Params, machine: Machine, before: MachineView, check: bool) -> Plan:
+    if before.journal.frozen is None:
+        return Plan("it is not frozen")
+    told = {"who": params["who"]}
+    words = frozen_words(before.journal.frozen)
+    return Plan(f"thaw it: it is frozen {words}", lambda: machine.tell("thawed", told), {"frozen": NOBODY})
+
+
+def frozen_words(frozen: t.Mapping[str, t.Any] | None) -> str:
+    """A freeze for people: who, why and until when."""
+    if not frozen:
+        return NOBODY
+    until = time.strftime("until %Y-%m-%d %H:%M:%S UTC", time.gmtime(frozen["until"])) if frozen["until"] else ""
+    return f"by {frozen['who'] or '?'}: {frozen['why']} ({until or 'until it is thawed'})"
+
+
+def plan_rebuilt(params: Params, machine: Machine, before: MachineView, check: bool) -> Plan:
+    names = ", ".join(str(release["id"]) for release in params["memory"].get("releases") or ()) or "no release"
+    action = f"write the journal anew: {names}"
+    if params["release"] is None and check:
+        return Plan(action, lambda: None)
+    release = acting(params)
+
+    def apply() -> None:
+        with machine.stage(release, "rebuild", RECORDING) as step:
+            write_specifications(machine, params["memory"])
+            step.rewrite(lambda records: rewritten(records, params["memory"], release.id))
+
+    return Plan(action, apply)
+
+
 PLANS: dict[str, t.Callable[[Params, Machine, MachineView, bool], Plan]] = {
     "granted": plan_granted,
     "withdrawn": plan_given_back,
@@ -235,6 +317,9 @@ PLANS: dict[str, t.Callable[[Params, Machine, MachineView, bool], Plan]] = {
     "unlocked": plan_unlocked,
     "marked_bad": plan_marked_bad,
     "forgiven": plan_forgiven,
+    "frozen": plan_frozen,
+    "thawed": plan_thawed,
+    "rebuilt": plan_rebuilt,
 }
 
 

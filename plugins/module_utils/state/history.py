@@ -11,7 +11,20 @@ from .journal import Record
 
 KEEP_RELEASES = 50
 REPORTED_DECISIONS = 10
-CLOSING = ("succeeded", "reverted", "restored", "migrated", "closed", "opened", "failed")
+CLOSING = (
+    "succeeded",
+    "reverted",
+    "restored",
+    "migrated",
+    "closed",
+    "opened",
+    "drained",
+    "undrained",
+    "rebuilt",
+    "adopted",
+    "removed",
+    "failed",
+)
 
 
 class ReleaseView(t.NamedTuple):
@@ -52,6 +65,8 @@ class JournalView(t.NamedTuple):
     fence: int  # the highest token that any record carries
     last_good: ReleaseView | None
     last_seq: int
+    frozen: dict[str, t.Any] | None  # who, why, since, until (0: until it is thawed); None while it is not
+    drained: dict[str, dict[str, t.Any]]  # machine → drained, removed, who, why, since, token
 
     @property
     def unfinished(self) -> list[ReleaseView]:
@@ -75,25 +90,43 @@ def summarize(records: t.Iterable[Record]) -> JournalView:
     releases: dict[str, ReleaseView] = {}
     bad: dict[str, dict[str, t.Any]] = {}
     good: ReleaseView | None = None
+    frozen: dict[str, t.Any] | None = None
+    drained: dict[str, dict[str, t.Any]] = {}
     fence = last = 0
     for record in records:
         fence, last = max(fence, record.token), record.seq
         if record.event == "compacted":
             bad.update(record.data["bad"])
             good = _release_of(record.data["last_good"])
+            frozen = record.data.get("frozen")
+            drained.update(record.data.get("drained") or {})
         elif record.event == "marked_bad":
             bad[record.data["identity"]] = {**record.data, "release": record.release, "since": record.wall}
         elif record.event == "forgiven":
             bad.pop(record.data["identity"], None)
+        elif record.event in ("frozen", "thawed"):
+            frozen = {**record.data, "since": record.wall} if record.event == "frozen" else None
         elif record.release:
             release = _advance(releases.get(record.release) or ReleaseView(record.release, started=record.wall), record)
             releases[release.id] = release
             if record.event == "granted":
                 _abandon_untouched(releases, release.id, record.wall)
+            if record.event == "outcome":
+                drained.update(_drained(release, record))
             if record.event == "outcome" and release.outcome == "succeeded":
                 bad.pop(release.identity, None)  # an explicit override let it out again, and it was good
                 good = release
-    return JournalView(list(releases.values()), bad, fence, good, last)
+    return JournalView(list(releases.values()), bad, fence, good, last, frozen, drained)
+
+
+def _drained(release: ReleaseView, record: Record) -> dict[str, dict[str, t.Any]]:
+    """The machine that was taken out of traffic, came back into it, or was removed. Of two journals the higher token is right."""
+    about = release.about.get("remove" if release.outcome == "removed" else "drain")
+    if release.outcome not in ("drained", "undrained", "removed") or not about:
+        return {}
+    said = {"who": about["who"], "why": about.get("why", ""), "since": record.wall, "token": release.token}
+    state = {"drained": release.outcome == "drained", "removed": release.outcome == "removed"}
+    return {str(about["machine"]): {**state, **said}}
 
 
 def _advance(release: ReleaseView, record: Record) -> ReleaseView:
@@ -173,8 +206,8 @@ def _abandon_untouched(releases: dict[str, ReleaseView], newest: str, wall: floa
 def compacted(records: list[Record], keep: int = KEEP_RELEASES) -> list[Record]:
     """The journal without the records before the last releases and the unfinished ones.
 
-    What those records still say (marks, last good release) is kept in one C(compacted) record in their place. The fence
-    is that of the newest release, which always stays.
+    What those records still say (marks, a freeze, drained machines, last good release) is kept in one C(compacted) record in
+    their place. The fence is that of the newest release, which always stays.
     """
     view = summarize(records)
     wanted = {release.id for release in view.releases[-keep:]} | {release.id for release in view.unfinished}
@@ -186,6 +219,8 @@ def compacted(records: list[Record], keep: int = KEEP_RELEASES) -> list[Record]:
     snapshot = {
         "bad": dropped.bad,
         "last_good": dropped.last_good._asdict() if dropped.last_good else None,
+        "frozen": dropped.frozen,
+        "drained": dropped.drained,
     }
     return [Record(last.seq, last.wall, "", 0, "", "compacted", snapshot), *records[first:]]
 
@@ -210,6 +245,8 @@ def report(view: JournalView) -> dict[str, t.Any]:
             report_release(release, whole=not release.outcome or release.id in succeeded) for release in view.releases
         ],
         "bad": view.bad,
+        "frozen": view.frozen,
+        "drained": view.drained,
         "last_seq": view.last_seq,
     }
 

@@ -17,7 +17,7 @@ import typing as t
 import zlib
 
 from ..errors import SlipwayError
-from ..system import System, _file_error
+from ..system import System, file_error
 
 SCHEMA = 1
 RESERVE_BYTES = 256 * 1024
@@ -179,7 +179,7 @@ def file_errors(path: str) -> t.Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _file_error(error, path) from error
+        raise file_error(error, path) from error
 
 
 class Reserve:

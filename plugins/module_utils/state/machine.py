@@ -19,7 +19,7 @@ import typing as t
 from ..errors import SlipwayError
 from ..system import System
 from .history import CLOSING, JournalView, compacted, summarize
-from .journal import COMPACT_ABOVE, Journal, Reserve, file_errors
+from .journal import COMPACT_ABOVE, Journal, Record, Reserve, file_errors
 from .lease import Lease, Lock, ReleaseToken, check_grant, check_stage, encode_lock, resolve
 
 __all__ = ["Machine", "MachineView", "ReleaseToken", "Step"]
@@ -27,7 +27,8 @@ __all__ = ["Machine", "MachineView", "ReleaseToken", "Step"]
 ROOT = "/var/lib/slipway"
 MARGIN = 10.0  # seconds that a lease outlives the deadline of its stage
 BETWEEN = 30.0  # seconds that a lease outlives its last stage
-ENDING = ("revert", "revert_traffic", "settle", "record")  # stages that may begin without the reserve
+# Stages that may begin without the reserve.
+ENDING = ("interrupt", "resume", "revert", "revert_traffic", "settle", "record")
 PATIENCE = 10.0  # seconds to wait for a flock that no lease explains
 
 
@@ -59,16 +60,12 @@ class Machine:
         """C(releases/<id>), where all is kept that a rollback needs; made by C(Step.decision)."""
         return os.path.join(self.directory, "releases", release_id)
 
-    # Reading ------------------------------------------------------------------------------------------------
-
     def read(self) -> MachineView:
         """Lock and journal as they are now; takes no flock, writes nothing, and a bare machine gives an empty view.
 
         :raises SlipwayError: C(journal_damaged), C(journal_newer), C(permission).
         """
         return _Session(self).view()
-
-    # The lock -----------------------------------------------------------------------------------------------
 
     def grant(
         self,
@@ -142,8 +139,6 @@ class Machine:
             session.write_lock(None)
         return True
 
-    # Repairs and marks --------------------------------------------------------------------------------------
-
     def damage(self) -> dict[str, t.Any] | None:
         """What C(repair) would do, or None when nothing is damaged. Writes nothing."""
         if not os.path.isdir(self.directory):
@@ -176,9 +171,14 @@ class Machine:
         """Let an identity out again. Returns whether it was marked."""
         if identity not in self.read().journal.bad:
             return False
-        with self._session() as session:
-            session.journal.append("forgiven", data={"identity": identity})
+        self.tell("forgiven", {"identity": identity})
         return True
+
+    def tell(self, event: str, data: t.Mapping[str, t.Any]) -> None:
+        """Append a record that belongs to no release."""
+        self.system.make_directory(self.directory)
+        with self._session() as session:
+            session.journal.append(event, data=dict(data))
 
     # Acting -------------------------------------------------------------------------------------------------
 
@@ -309,8 +309,7 @@ class Step:
         self._session = session
         self._before = view.journal.find(release.id)
         self._started = session.system.monotonic()
-        self._releasing = False
-        self._closed = False
+        self._releasing = self._closed = self._waiting = False
 
     @property
     def directory(self) -> str:
@@ -356,21 +355,29 @@ class Step:
         """Refuse this identity from now on, until it is forgiven or succeeds under an override. Returns whether new."""
         return self._session.mark_bad(identity, version=version, why=why, release=self.release.id)
 
+    def rewrite(self, change: t.Callable[[list[Record]], list[Record]]) -> None:
+        """Put other records in place of all; those that this release has written must be among them."""
+        self._session.journal.rewrite(change(self._session.journal.records))
+
     def release_lease(self) -> None:
         """Give the lease back when this stage ends, well or not."""
         self._releasing = True
+
+    def wait_for_others(self) -> None:
+        """Keep the lease for the stage's whole deadline: other machines are at work, and this one has nothing to do."""
+        self._waiting = True
 
     # For Machine.stage alone ----------------------------------------------------------------------------------
 
     def begin(self, deadline: float, margin: float) -> None:
         """Record C(begin) and hold the lease for as long as the stage may take."""
-        lease = self._session.lease_for(self.release, deadline + margin)
+        lease = self._held = self._session.lease_for(self.release, deadline + margin)
         self._append("begin", {"deadline": deadline, "lease": lease.times()})
         self._session.write_lock(lease)
 
     def end(self, error: BaseException | None) -> None:
         """Record C(end); hold the lease until the next stage, or give it back."""
-        lease = self._session.lease_for(self.release, BETWEEN)
+        lease = self._held if self._waiting else self._session.lease_for(self.release, BETWEEN)
         data = {
             "ok": error is None,
             "cause": "" if error is None else getattr(error, "cause", type(error).__name__),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.slipway.deploy.plugins.module_utils.bootstrap import files as bootstrap
 from ansible_collections.slipway.deploy.plugins.module_utils.config.schema import OPTIONS
 from ansible_collections.slipway.deploy.plugins.module_utils.config.schema_service import SERVICE
 from ansible_collections.slipway.deploy.plugins.module_utils.config.validate import validate
@@ -27,9 +28,23 @@ GENERATED = {"configuration.md", "figures.md"}
 MODULES = sorted(path.stem for path in (ROOT / "plugins/modules").glob("*.py"))
 PLAYBOOKS = {f"slipway.deploy.{path.stem}" for path in (ROOT / "playbooks").glob("*.yml")}
 SITE_PLAYBOOKS = {path.name for path in (ROOT / "examples/shop").glob("*.yml")}
+SITE_PLAYBOOKS |= {f"{name}.yml" for name in bootstrap.PLAYBOOKS}
+# What init asks for belongs to no site.
+ASKED = set(re.findall(r"slipway_init_\w+", (ROOT / "playbooks/init.yml").read_text(encoding="utf-8")))
 GROUPS = {"slipway_app", "slipway_proxy", "slipway_db"}
 HOST_OPTIONS = {option.name for option in OPTIONS if option.host}
-OTHER_COMMANDS = {"ansible-galaxy", "ansible-vault", "ansible-runner", "docker", "mkdir", "python3", "zstd"}
+OTHER_COMMANDS = {
+    "ansible-galaxy",
+    "ansible-vault",
+    "ansible-runner",
+    "cp",
+    "curl",
+    "docker",
+    "mkdir",
+    "python3",
+    "sed",
+    "zstd",
+}
 
 
 class Block(t.NamedTuple):
@@ -90,6 +105,8 @@ def check_site(variables: dict[str, t.Any]) -> None:
     site = known_site()
     if "web" in variables.get("slipway_services", {}):
         site.pop("slipway_traffic")  # its routes belong to other services
+    if "slipway_process" in variables:
+        site.update(slipway_model="process", slipway_services=plain_services(site["slipway_services"]))
     site.update(variables)
     own = {name: site.pop(name) for name in HOST_OPTIONS if name in site}
     for route in (site.get("slipway_traffic") or {}).get("routes", []):
@@ -101,11 +118,26 @@ def check_site(variables: dict[str, t.Any]) -> None:
     assert validate(site, {"groups": {"slipway_app": ["app1", "app2"], "slipway_proxy": ["lb1"]}, "hosts": machines})
 
 
+def plain_services(names: t.Iterable[str]) -> dict[str, t.Any]:
+    """Services of these names that are right as processes."""
+    source = {"kind": "git", "repository": "https://git.example.com/shop", "tag": "v1"}
+    return {name: {"source": source, "user": "shop", "command": "run", "port": 8080} for name in names}
+
+
 def check_service(options: dict[str, t.Any]) -> None:
     """A block of a service's options, put into a service that is right."""
+    models = {model for option in SERVICE.options if option.name in options for model in option.models}
     services = known_site()["slipway_services"]
-    services["backend"].update(options)
-    check_site({"slipway_services": services})
+    if models == {"process"}:
+        services = plain_services(services)
+    if "code" in options:
+        services["worker"] = {**options, "command": "work"}
+    else:
+        services["backend"].update(options)
+    secrets = {"DEPLOY_KEY": "what opens the repository"}
+    check_site(
+        {"slipway_model": "".join(models) or "container", "slipway_services": services, "slipway_secrets": secrets}
+    )
 
 
 def check_inventory(inventory: dict[str, t.Any]) -> None:
@@ -182,7 +214,14 @@ def specification(module: str) -> dict[str, t.Any]:
         return python.argument_spec()
     if hasattr(python, module.upper()):
         return getattr(python, module.upper()).options
-    options = yaml.safe_load(python.DOCUMENTATION).get("options") or {}
+    documented = yaml.safe_load(python.DOCUMENTATION)
+    options = dict(documented.get("options") or {})
+    fragments = documented.get("extends_documentation_fragment") or []
+    for name in [fragments] if isinstance(fragments, str) else fragments:
+        fragment = importlib.import_module(
+            f"ansible_collections.slipway.deploy.plugins.doc_fragments.{name.split('.')[2]}"
+        )
+        options.update(yaml.safe_load(fragment.ModuleDocFragment.DOCUMENTATION)["options"])
     return {name: plain_spec(option) for name, option in options.items()}
 
 
@@ -267,6 +306,8 @@ def check_make(words: list[str]) -> None:
             continue
         if (words[1], name) == ("fuzz", "FUZZ"):  # words for the program itself, whose own tests read them
             continue
+        if (words[1], name) == ("demo", "WITHOUT_DOCKER"):
+            continue
         assert name == "PYTEST_ADDOPTS"
         option, expression = shlex.split(value)
         assert option == "-k"
@@ -278,7 +319,7 @@ def check_playbook(words: list[str]) -> None:
     for word in words[1:]:
         name, equals, _value = word.partition("=")
         if equals:
-            assert name in {option.name for option in OPTIONS}
+            assert name in {option.name for option in OPTIONS} | ASKED
     named = [word for word in words[1:] if word.endswith(".yml") or word.startswith("slipway.deploy.")]
     assert len(named) == 1 and named[0] in PLAYBOOKS | SITE_PLAYBOOKS
 
@@ -301,7 +342,7 @@ def test_a_command_names_what_exists(words):
     if words[0] in CHECKS:
         CHECKS[words[0]](words)
     else:
-        assert words[0] in OTHER_COMMANDS
+        assert words[0] in OTHER_COMMANDS or (ROOT / "roles/vm_provision/files" / words[0]).is_file()
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)

@@ -46,6 +46,29 @@ def blocks(language, page=PAGE):
     return [templated(text) for text in re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)]
 
 
+PROCESSES = """
+slipway_model: process
+slipway_services:
+  backend: {source: {kind: directory, path: app}, user: shop, command: [python3, -m, shop], port: 8080}
+  worker: {code: backend, user: shop, command: [python3, -m, shop.worker]}
+slipway_secrets: {DEPLOY_KEY: a-key-that-opens-it, DATABASE_URL: "postgresql://u:p@db/shop"}
+"""
+OF_PROCESSES = {
+    option.name
+    for known in OPTIONS
+    for option in (known, *(known.element.options if known.element else ()))
+    if option.models == ("process",)
+}
+
+
+def of_its_model(changes):
+    """The whole example, or what is of it where services are processes."""
+    site = yaml.safe_load(blocks("yaml")[0])
+    if not OF_PROCESSES & set(changes):
+        return site
+    return {**site, **yaml.safe_load(PROCESSES), "slipway_traffic": {"routes": [{"path": "/", "service": "backend"}]}}
+
+
 @pytest.mark.parametrize("path", sorted(TOOL.generate()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_file_is_what_the_generator_makes(path):
     assert path.read_text() == TOOL.generate()[path], "run tools/generate_docs.py"
@@ -59,7 +82,7 @@ def test_the_whole_example_of_the_page_is_right():
 @pytest.mark.parametrize("example", [text for text in blocks("yaml")[1:] if text.startswith("slipway_")])
 def test_every_example_fits_into_the_whole_one(example):
     changes = yaml.safe_load(example)
-    site = {**yaml.safe_load(blocks("yaml")[0]), "slipway_version": "1.4.2", **changes}
+    site = {**of_its_model(changes), "slipway_version": "1.4.2", **changes}
     own = {name: site.pop(name) for name in ("slipway_address", "slipway_publish") if name in site}
     hosts = {**MACHINES["hosts"], "app1": own}
     assert validate(site, {"groups": MACHINES["groups"], "hosts": hosts})
@@ -67,8 +90,9 @@ def test_every_example_fits_into_the_whole_one(example):
 
 @pytest.mark.parametrize("example", [text for text in blocks("yaml")[1:] if not text.startswith("slipway_")])
 def test_every_example_of_a_service_fits_into_one(example):
-    site = {**yaml.safe_load(blocks("yaml")[0]), "slipway_version": "1.4.2"}
-    site["slipway_services"]["backend"].update(yaml.safe_load(example))
+    changes = yaml.safe_load(example)
+    site = {**of_its_model(changes), "slipway_version": "1.4.2"}
+    site["slipway_services"]["backend"].update(changes)
     assert validate(site, MACHINES)
 
 

@@ -138,7 +138,7 @@ def test_a_site_with_templates_and_a_vault_becomes_one_plain_configuration(site)
     assert found == wanted
     assert result["changed"] is False
     assert "planted-secret" not in printed and VAULT_PASSWORD not in printed
-    assert documented_keys() == {*found, "site_dir"}
+    assert documented_keys() == {*found, "site_dir", "freeze"}
 
 
 def documented_keys():

@@ -20,6 +20,7 @@ def action(outcomes, monkeypatch, **args):
     """The action plugin on one machine, whose module returns these results; and the arguments it was called with."""
     plugin = release_state.ActionModule.__new__(release_state.ActionModule)
     plugin._task = types.SimpleNamespace(args=args, check_mode=False)
+    plugin._templar = None  # for secrets, of which these have none
     calls = []
 
     def tried(_self, given, _variables):

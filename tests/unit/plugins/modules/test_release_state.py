@@ -9,16 +9,19 @@ import os
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.process import factory
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import release_state as module
 from ansible_collections.slipway.deploy.plugins.module_utils.stages.arguments import RELEASE_STATE
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine
+from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.process.process_world import World
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.state.crash import ManualSystem
 
 ANN = {"host": "ctl", "user": "ann", "pid": 7, "pid_start": "1", "boot_id": "c", "command": "deploy", "since": 5.0}
 BOB = {**ANN, "user": "bob", "pid": 8}
 R1 = {"id": "r1", "token": 1, "holder": ANN}
 R2 = {"id": "r2", "token": 2, "holder": BOB}
+FREEZE = {"who": "ann on ctl", "why": "Christmas sale", "until": 1_800_000_000.0}
 ABOUT = {"version": "1.1.0", "identity": "i1", "side": "green"}
 
 
@@ -56,7 +59,8 @@ def test_reading_a_bare_machine_gives_everything_empty_and_makes_nothing(bench):
     result = bench.run("read", ports=[], parts=[])
     assert not result["changed"]
     assert result["lease"] == {"fence": 0, "live": False, "source": "none"}
-    assert result["journal"] == {"open": "", "last_good": "", "releases": [], "bad": {}, "last_seq": 0}
+    empty = {"open": "", "last_good": "", "releases": [], "bad": {}, "frozen": None, "drained": {}, "last_seq": 0}
+    assert result["journal"] == empty
     assert result["facts"]["time"]["wall"] == bench.system.time
     assert "container" not in result
     assert "traffic" not in result
@@ -88,6 +92,30 @@ def test_a_damaged_journal_fails_the_read_and_says_what_to_do(bench):
     assert "state=journal_repaired" in caught.value.message
 
 
+def test_processes_are_read_as_containers_are_and_their_manager_is_asked(tmp_path, monkeypatch):
+    world = World(str(tmp_path))
+    monkeypatch.setattr(factory, "make_manager", lambda *_: world.manager)
+    world.release("blue", "r1", world.services(1))
+    params = {name: option.get("default") for name, option in RELEASE_STATE.options.items()}
+    params.update(platform="shop", environment="test", root=f"{tmp_path}/state", code_root=f"{tmp_path}/code", ports=[])
+    result = module.run(
+        {**params, "parts": ["app"], "model": "process", "users": ["root", "nobody-here"]}, ManualSystem(), False
+    )
+    assert "container" not in result
+    found = result["process"]
+    assert (found["manager"]["ok"], found["current"], found["workers_paused"]) == (True, "r1", None)
+    assert {name: len(replicas) for name, replicas in found["sides"]["blue"]["services"].items()} == {
+        "web": 2,
+        "job": 1,
+    }
+    assert [(one["release"], one["ready"]) for one in found["releases"]] == [("r1", True)]
+    assert result["facts"]["users"] == {"root": True, "nobody-here": False}
+    assert result["facts"]["disk"]["code"]["free"] > 0 and "docker" not in result["facts"]["disk"]
+    assert set(result["facts"]["memory"]["containers"]) == {
+        name for name in world.manager.state if "job" in name or "web" in name
+    }
+
+
 # What each state does
 
 
@@ -105,6 +133,10 @@ def marked(bench):
     bench.run("marked_bad", identity="i1", version="1.2.0", why="smoke")
 
 
+def frozen(bench):
+    bench.run("frozen", **FREEZE)
+
+
 def nothing(bench):
     """A bare machine."""
 
@@ -119,6 +151,9 @@ CASES = [
     pytest.param(began, "unlocked", {}, "remove the lease of release r1 in stage prepare, held by ann", id="unlocked"),
     pytest.param(nothing, "marked_bad", {"identity": "i1", "version": "1.2.0"}, "refuse i1", id="marked bad"),
     pytest.param(marked, "forgiven", {"identity": "i1"}, "let i1 out again", id="forgiven"),
+    pytest.param(nothing, "frozen", FREEZE, "freeze it, by ann on ctl: Christmas sale (until 2027-", id="frozen"),
+    pytest.param(frozen, "frozen", {**FREEZE, "why": "stock-taking"}, "by ann on ctl: stock-taking", id="frozen anew"),
+    pytest.param(frozen, "thawed", {"who": "bob"}, "thaw it: it is frozen by ann on ctl: Christmas sale", id="thawed"),
 ]
 
 
@@ -144,6 +179,17 @@ def test_a_release_is_needed_but_for_a_preview(bench, state):
         bench.run(state)
     assert (caught.value.cause, caught.value.obj) == ("invalid", "release")
     assert not bench.run(state, check=True)["changed"]
+
+
+def test_a_freeze_wants_a_reason_and_says_which_release_goes_on(bench):
+    with pytest.raises(SlipwayError) as caught:
+        bench.run("frozen")
+    assert (caught.value.cause, caught.value.obj) == ("invalid", "why")
+    granted(bench)
+    assert "release r1 of ann on ctl" in bench.run("frozen", **FREEZE)["actions"][0]
+    assert bench.run("read")["journal"]["frozen"] == {**FREEZE, "since": bench.system.time}
+    bench.run("frozen", **{**FREEZE, "until": 0.0})
+    assert "(until it is thawed)" in bench.run("thawed", check=True)["actions"][0]
 
 
 def test_a_lock_that_is_held_is_refused_in_check_mode_too(bench):

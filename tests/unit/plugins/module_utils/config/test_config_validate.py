@@ -122,10 +122,13 @@ MISTAKES = [
         "slipway_watch.max_error_ratio: cannot be used; found 2 (a number), wanted a number from 0",
     ),
     ({"preflight": {"min_free_disk": "big"}}, "slipway_preflight.min_free_disk: cannot be used"),
-    ({"model": "compose"}, "wanted container (compose is not available yet)."),
-    ({"strategy": "canary"}, "wanted blue_green (canary is not available yet)."),
-    ({"traffic__provider": "haprxy"}, "wanted haproxy or nginx or caddy. Did you mean haproxy?"),
-    ({"traffic__provider": "traefik"}, "wanted haproxy or nginx or caddy (traefik is not available yet)."),
+    ({"model": "compose"}, "wanted container or process (compose is not available yet)."),
+    ({"strategy": "canary"}, "wanted blue_green or rolling or recreate (canary is not available yet)."),
+    ({"traffic__provider": "haprxy"}, "wanted haproxy or nginx or caddy or traefik. Did you mean haproxy?"),
+    (
+        {"traffic__provider": "kubernetes"},
+        "wanted haproxy or nginx or caddy or traefik (kubernetes is not available yet).",
+    ),
     ({f"{BACKEND}__pull": "sometimes"}, "wanted missing or always or never."),
     # health
     ({f"{BACKEND}__health": {"kind": "tcp", "path": "/"}}, "health.path: has no effect with kind: tcp."),

@@ -65,6 +65,11 @@ def test_a_version_that_passes_on_one_host_is_not_blamed_for_what_is_wrong_on_an
     assert "not marked bad, because it passed on app2" in verdict.message
 
 
+def test_a_version_that_has_passed_in_an_earlier_batch_is_not_blamed():
+    verdict = judge("prepare", {"app1": passed(), "app2": failed("exited")}, passed=["app1"])
+    assert (verdict.ok, verdict.blames_version, verdict.passed_elsewhere) == (False, False, ["app1"])
+
+
 def test_a_balancer_that_had_nothing_to_run_does_not_speak_for_a_version():
     verdict = judge("prepare", {"app1": failed("exited"), "lb1": {**passed(), "containers": {}}})
     assert verdict.blames_version

@@ -162,13 +162,45 @@ def test_a_bad_version_stays_bad_until_forgiven_or_good():
     assert set(summarize(records(MARK, *succeeded("r2", 2, identity="other"))).bad) == {"i1"}
 
 
+FROZEN = ("frozen", "", 0, "", {"who": "ann", "why": "sale", "until": 0.0})
+
+
+def test_it_is_frozen_as_was_said_last_until_it_is_thawed():
+    again = ("frozen", "", 0, "", {"who": "bob", "why": "stock", "until": 5.0})
+    assert summarize(records(FROZEN, again)).frozen == {**again[4], "since": 102.0}
+    assert summarize(records(FROZEN, *succeeded("r1", 1))).frozen["who"] == "ann"
+    assert report(summarize(records(FROZEN, ("thawed", "", 0, "", {"who": "bob"}))))["frozen"] is None
+
+
+def taken_out(token, how, machine="app2"):
+    """A run that takes a machine out of traffic, gives it back or removes it, and its end."""
+    about = {"machine": machine, "who": "ann", "why": "disk"}
+    return [
+        granted(f"d{token}", token, drain=about, **({"remove": about} if how == "removed" else {})),
+        begin(f"d{token}", token, "drain"),
+        outcome(f"d{token}", token, how),
+    ]
+
+
+def test_a_machine_is_drained_until_it_is_given_back_or_removed():
+    drained = taken_out(3, "drained")
+    assert summarize(records(*drained)).drained == {
+        "app2": {"drained": True, "removed": False, "who": "ann", "why": "disk", "since": 103.0, "token": 3}
+    }
+    for how, removed in (("undrained", False), ("removed", True)):
+        last = summarize(records(*drained, *taken_out(4, how))).drained["app2"]
+        assert (last["drained"], last["removed"], last["token"]) == (False, removed, 4)
+    failed = summarize(records(*drained, *taken_out(4, "failed"), *taken_out(5, "drained", "app3"))).drained
+    assert failed["app2"]["drained"] and failed["app3"]["drained"]
+
+
 def test_an_event_of_no_meaning_here_is_passed_over():
     view = summarize(records(granted("r1", 1), ("note", "r1", 1, "prepare", {"name": "x"})))
     assert view.open.id == "r1"
 
 
 def many(count):
-    events = [MARK, *succeeded("first", 1, identity="i0")]
+    events = [MARK, FROZEN, *taken_out(0, "drained"), *succeeded("first", 1, identity="i0")]
     for token in range(2, count + 2):
         events += [granted(f"r{token}", token), begin(f"r{token}", token, "x"), outcome(f"r{token}", token, "reverted")]
     return records(*events)
@@ -179,7 +211,8 @@ def test_compaction_keeps_the_last_releases_and_what_the_older_ones_still_say(co
     before = many(count)
     after = compacted(before, keep)
     old, new = summarize(before), summarize(after)
-    assert (new.bad, new.fence, new.last_seq) == (old.bad, old.fence, old.last_seq)
+    assert (new.bad, new.frozen, new.fence, new.last_seq) == (old.bad, old.frozen, old.fence, old.last_seq)
+    assert new.drained == old.drained
     assert new.last_good == old.last_good
     assert new.releases == old.releases[-len(new.releases) :]
     assert len(new.releases) >= min(keep, len(old.releases))

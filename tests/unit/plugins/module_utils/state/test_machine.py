@@ -95,6 +95,17 @@ def test_a_live_lease_refuses_everybody_else_and_a_lapsed_one_nobody(machine, sy
     assert cause(machine.grant, R1, 60.0) == "lock_held"
 
 
+def test_who_has_nothing_to_do_keeps_the_lease_until_the_others_are_done(machine, system):
+    """Otherwise a machine without a balancer lapses while the balancers watch, and nobody may settle."""
+    machine.grant(R1, 60.0)
+    with machine.stage(R1, "shift", 300.0) as step:
+        step.wait_for_others()
+    system.pass_time(250)
+    enter(machine, R1, "settle")
+    system.pass_time(31)
+    assert machine.grant(R2, 60.0), "between stages it is as short as ever"
+
+
 def test_no_wall_clock_decides(machine, system):
     machine.grant(R1, 60.0)
     system.time += 86_400
