@@ -7,16 +7,20 @@ SHELL := /bin/bash
 
 RUN := .venv-test/bin
 # Every lab that a target here makes.
-LABS := lab acceptance bench molecule-1 molecule-2 molecule-3 molecule-4 molecule-5 molecule-6
+LABS := lab acceptance acceptance-big bench $(addprefix molecule-,$(shell seq $(words $(wildcard molecule/*/molecule.yml))))
 # Tools and drivers that tests put into images, or run here.
-MIGRATION_TOOLS = tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 mysql2@3.24.6 pg@8.16.3 && \
+MIGRATION_TOOLS = tools/bootstrap.sh npm azurite@3.35.0 knex@3.3.0 liquibase@4.28.1 mysql2@3.24.6 pg@8.16.3 pm2@7.0.4 && \
 	tools/bootstrap.sh venv migration-tools requirements/migration-tools.txt
+# The ACME server that certificates are got from in tests.
+PEBBLE := github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.3
+# The real one that the provider of it is run against.
+TRAEFIK := github.com/traefik/traefik/v3
 ANY = $(firstword $(wildcard .venv-run/bin .venv-test/bin))
 export PYTHONPATH := $(CURDIR)/.cache/collections
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.cache/collections
 export SEED ?= $(shell date +%j)
 
-.PHONY: help demo test unit local packaging molecule acceptance lint changelog bench fuzz soak build clean distclean environment
+.PHONY: help demo test unit local packaging molecule acceptance lint changelog bench fuzz traefik soak build clean distclean environment
 
 help: ## Show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t14
@@ -24,25 +28,29 @@ help: ## Show this
 environment:
 	@tools/bootstrap.sh venv test requirements/run.txt requirements/test.txt requirements/load.txt requirements/stores.txt
 
-demo: ## Release, refuse and roll back the example shop on three lab machines, under load
+demo: export WITHOUT_DOCKER ?=
+demo: ## Release, refuse and roll back the example shop on three lab machines, under load (WITHOUT_DOCKER=1: on this one)
 	@tools/bootstrap.sh venv run requirements/run.txt requirements/load.txt
 	@PATH="$(CURDIR)/.venv-run/bin:$$PATH" .venv-run/bin/python -m tests.demo
 
 test: export SLIPWAY_SHARE ?= 30
+test: export SLIPWAY_FILES ?= some
 test: unit local packaging molecule acceptance ## Everything that proves a guarantee, fast tests first
 
 unit: environment ## Unit tests (seconds)
 	@$(RUN)/python -m pytest -q -n 2 tests/unit examples/shop/tests
 
 local: environment ## Engines against real proxies and a real Docker Engine of this machine
-	@tools/bootstrap.sh packages haproxy nginx-light caddy openssl busybox-static debootstrap postgresql mariadb-server pgbackrest pgbouncer zabbix-server-pgsql zstd age
+	@tools/bootstrap.sh packages haproxy nginx-light caddy keepalived iproute2 openssl busybox-static debootstrap postgresql mariadb-server pgbackrest pgbouncer zabbix-server-pgsql zstd age certbot openssh-server
 	@tools/bootstrap.sh npm-files @backstage/plugin-catalog-backend@4.0.5
 	@tools/bootstrap.sh go github.com/fsouza/fake-gcs-server@v1.56.1
+	@tools/bootstrap.sh go $(PEBBLE)
+	@tools/bootstrap.sh venv alone requirements/alone.txt
 	@tools/bootstrap.sh maven flyway
 	@tools/bootstrap.sh maven changelogs
 	@$(MIGRATION_TOOLS)
 	@$(RUN)/python -m tests.lab engine
-	@$(RUN)/python -m pytest -q -n 2 --dist loadfile tests/integration_local tests/lab
+	@$(RUN)/python -m pytest -q -n 2 --dist loadfile --durations=20 tests/integration_local tests/lab
 
 packaging: ## The built tarball, installed into an empty directory; what must not be in the repository
 	@tools/bootstrap.sh venv packaging requirements/packaging.txt
@@ -53,6 +61,8 @@ molecule: environment ## One scenario a role, on machines of the lab
 
 acceptance: environment ## Whole releases in the lab, under load; of the long matrices a sample drawn by SEED
 	@tools/bootstrap.sh packages debootstrap
+	@tools/bootstrap.sh go $(PEBBLE)
+	@tools/bootstrap.sh maven flyway
 	@$(MIGRATION_TOOLS)
 	@PATH="$(CURDIR)/$(RUN):$$PATH" $(RUN)/python -m pytest -q --durations=20 tests/acceptance
 
@@ -72,9 +82,14 @@ bench: environment ## The table of figures in docs/
 fuzz: environment ## What reads migration files, with texts that nobody would write (FUZZ="--seconds 600 mysql")
 	@$(RUN)/python -m tests.fuzz $(FUZZ)
 
+traefik: environment ## The provider of Traefik against a real one, which is built first (minutes)
+	@tools/bootstrap.sh go-module requirements/traefik $(TRAEFIK)/cmd/traefik $(TRAEFIK)/pkg/version.Version
+	@SLIPWAY_SOAK=1 SLIPWAY_TRAEFIK="$(CURDIR)/.cache/tools/bin/traefik" $(RUN)/python -m pytest -q -n 2 --dist loadfile --durations=20 -k traefik tests/integration_local/traffic
+
 soak: environment ## The matrices whole, of the local tests and of the acceptance tests (hours)
 	@tools/bootstrap.sh packages debootstrap
 	@SLIPWAY_SOAK=1 $(MAKE) --no-print-directory local
+	@$(MAKE) --no-print-directory traefik
 	@PATH="$(CURDIR)/$(RUN):$$PATH" SLIPWAY_SOAK=1 $(RUN)/python -m pytest -q tests/acceptance
 
 build: ## The tarball for Galaxy, in dist/

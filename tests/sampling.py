@@ -14,9 +14,13 @@ import pytest
 
 SEED = os.environ.get("SEED") or time.strftime("%j")
 SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
-SHARE = int(os.environ.get("SLIPWAY_SHARE") or 100)  # percent of each sample: `make test` draws fewer than CI
+SHARE = int(os.environ.get("SLIPWAY_SHARE") or 100)  # percent of each sample
+SOME_FILES = os.environ.get("SLIPWAY_FILES") == "some"  # as `make test` draws them; CI runs all
 SIZE = "the matrices whole (soak)" if SOAK else f"a sample of the matrices ({SHARE} %)"
-MARK = "sample(count, of=''): of the tests of a file with this mark, or with the same name after it, so many drawn by SEED run"
+MARK = (
+    "sample(count, of='', among=''): of the tests of a file with this mark, or with the same name after it,"
+    " or of all files with the same name in among, so many drawn by SEED run"
+)
 
 
 def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -28,7 +32,7 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         mark = item.get_closest_marker("sample")
         if mark is not None:
-            name = f"{item.path.name}{mark.kwargs.get('of', '')}"
+            name = mark.kwargs.get("among") or f"{item.path.name}{mark.kwargs.get('of', '')}"
             matrices.setdefault(name, []).append(item)
             counts[name] = few(mark.args[0])
     left_out: set[pytest.Item] = set()
@@ -39,12 +43,12 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def leave_files(config: pytest.Config, items: list[pytest.Item], percent: int, *always: str) -> None:
-    """Leave a share of the files where not all is wanted (``make test``): whole ones, whose tests may build on each other.
+    """Leave a share of the files where some are wanted (``make test``): whole ones, whose tests may build on each other.
 
     :param percent: of the files that are drawn.
     :param always: files that are never left out.
     """
-    if SOAK or SHARE >= 100 or any(".py" in argument for argument in config.args):
+    if SOAK or not SOME_FILES or any(".py" in argument for argument in config.args):
         return
     files = sorted({item.path.name for item in items} - {*always})
     drawn_ones = random.Random(f"{SEED} files").sample(files, math.ceil(len(files) * percent / 100))

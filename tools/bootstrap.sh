@@ -9,6 +9,7 @@
 #   tools/bootstrap.sh npm PACKAGE@VERSION… all tools of Node.js, in .cache/tools/node_modules
 #   tools/bootstrap.sh npm-files PACKAGE@VERSION…  the files of packages and nothing that these need, in .cache/tools/packages
 #   tools/bootstrap.sh go PACKAGE@VERSION   a tool written in Go, in .cache/tools/bin
+#   tools/bootstrap.sh go-module DIRECTORY PACKAGE VARIABLE  a tool that DIRECTORY/go.mod pins, with its version in VARIABLE
 #   tools/bootstrap.sh maven NAME           the jars that requirements/NAME.txt pins, in .cache/tools/NAME
 #   tools/bootstrap.sh python VERSION…      prints the first of these Pythons that is here, or fails
 # SLIPWAY_PYTHON names the interpreter for venv; without it the first of 3.11, 3.12, 3.13 that is here.
@@ -157,6 +158,19 @@ make_go() {
   note_tool "$name" "$1"
 }
 
+# For modules that replace others, which the one above refuses. What go.sum does not have fails.
+make_go_module() {
+  local directory=$1 package=$2 variable=$3 name stamp version
+  name=$(basename "$package")
+  stamp=$(cat "$directory"/go.{mod,sum} <(printf '%s\n' "$package" "$variable") | sha256sum)
+  have_tool "$name" "$stamp" && return
+  version=$(sed -n 's/^require [^ ]* v//p' "$directory/go.mod")
+  mkdir -p .cache/tools/bin
+  quietly "Building $package $version" env CGO_ENABLED=0 go build -C "$directory" -mod=readonly -trimpath \
+    -ldflags "-s -w -X $variable=$version" -o "$PWD/.cache/tools/bin/$name" "$package"
+  note_tool "$name" "$stamp"
+}
+
 # One project of no code, so that all jars come in one run; what they depend on comes only if it is pinned too.
 make_maven() {
   local name=$1 list=requirements/$1.txt directory=.cache/tools/$1 stamp project artifact sum group version
@@ -190,9 +204,10 @@ case ${1:-} in
   npm) shift && make_npm "$@" ;;
   npm-files) shift && make_npm_files "$@" ;;
   go) shift && make_go "$@" ;;
+  go-module) shift && make_go_module "$@" ;;
   maven) shift && make_maven "$@" ;;
   venv) shift && make_venv "$@" ;;
   packages) shift && install_packages "$@" ;;
   python) shift && find_python "$@" ;;
-  *) sed -n '6,14s/^# \{0,1\}//p' "$0" && exit 2 ;;
+  *) sed -n '6,15s/^# \{0,1\}//p' "$0" && exit 2 ;;
 esac

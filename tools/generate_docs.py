@@ -147,14 +147,15 @@ def reference() -> str:
 
 def chapter(option: Option, title: str, level: int) -> list[str]:
     """A section or a map, with everything in it."""
-    parts = [f"{'#' * level} {title}{mark(option)}", markdown(option.text), *examples([option])]
+    parts = [f"{'#' * level} {title}{mark(option)}", meaning(option), *examples([option])]
     inner = _inner(option)
     if option.name == "container":
         return [*parts, *container_keywords()]
     parts.append(table(inner))
     for one in inner:
         if _inner(one) and one.name != "routes":
-            parts += chapter(one, f"`{one.name}` of a service" if level == 3 else f"`{one.name}`", level + 1)
+            of_service = level == 3 and option.name != "slipway_traffic"
+            parts += chapter(one, f"`{one.name}`{' of a service' if of_service else ''}", level + 1)
         elif one.name == "routes":
             parts += [f"{'#' * (level + 1)} A route", table(_inner(one))]
     return parts
@@ -164,10 +165,15 @@ def table(options: t.Sequence[Option]) -> str:
     """Name, type, default and meaning of each."""
     rows = ["| Name | Type | Default | Meaning |", "|---|---|---|---|"]
     for option in options:
-        text = markdown(option.text).replace("|", r"\|")
+        text = meaning(option).replace("|", r"\|")
         later = f" Not available yet: {', '.join(option.later)}." if option.later else ""
         rows.append(f"| `{option.name}`{mark(option)} | {type_name(option)} | {default(option)} | {text}{later} |")
     return "\n".join(rows)
+
+
+def meaning(option: Option) -> str:
+    """What it means, and first the only model that has it."""
+    return (f"*{' or '.join(option.models)}:* " if option.models else "") + markdown(option.text)
 
 
 def mark(option: Option) -> str:

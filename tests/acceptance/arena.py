@@ -127,9 +127,12 @@ class Table:
         self._path = LAB_STATE / f"soak-{name}.md"
         self._rows: list[tuple[str, ...]] = []
 
-    def add(self, case: str, run: Run | None, outcome: str, requests: int) -> None:
-        """One line: what the next run did first, and how it ended; a case gets here only when no request failed."""
-        row = (case, course(run.output) if run else "", outcome, str(requests), "0")
+    def add(self, case: str, run: Run | None, outcome: str, requests: int, failed: int = 0) -> None:
+        """One line: what the next run did first, and how it ended.
+
+        :param failed: requests that had to; a case with others never gets here.
+        """
+        row = (case, course(run.output) if run else "", outcome, str(requests), str(failed))
         self._rows.append(row)
         print(" | ".join(row))
 

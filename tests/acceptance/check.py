@@ -9,6 +9,7 @@ import typing as t
 
 from tests.shop import Run
 
+from . import machines
 from .fleet import Fleet
 
 CLOSING = ("outcome",)
@@ -29,7 +30,7 @@ def refused(run: Run, *words: str) -> None:
 def all_on(fleet: Fleet, version: str) -> None:
     """Guarantee 5: one version everywhere: it answers, it alone runs, it alone comes back after a reboot; nobody holds a lock."""
     assert fleet.serving() == {proxy: {version} for proxy in fleet.proxies}
-    assert {machine: runs(fleet, machine) for machine in fleet.apps} == dict.fromkeys(fleet.apps, {version})
+    assert machines.each(fleet.apps, lambda machine: runs(fleet, machine)) == dict.fromkeys(fleet.apps, {version})
     assert open_releases(fleet) == {}
 
 
@@ -49,8 +50,7 @@ def sides(fleet: Fleet) -> dict[str, set[str]]:
 def open_releases(fleet: Fleet) -> dict[str, set[str]]:
     """Machine to the releases that its journal has begun and not ended; machines without any are left out."""
     found = {}
-    for machine in fleet.machines:
-        records = fleet.journal(machine)
+    for machine, records in machines.each(fleet.machines, fleet.journal).items():
         begun = {record["release"] for record in records if record["event"] == "begin"}
         ended = {record["release"] for record in records if record["event"] in CLOSING}
         if begun - ended:

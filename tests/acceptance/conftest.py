@@ -87,7 +87,7 @@ def machines(lab: Lab, facts: dict[str, t.Any], tmp_path_factory: pytest.TempPat
 def make_fleet(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], tmp_path: Path) -> MakeFleet:
     """Make a fleet of any shape on machines on which nothing was ever released; see RV(Fleet) for the arguments.
 
-    Several of them share the machines: only the first one resets them.
+    Several of them share the machines: only the first one resets them. Where C(kind) is given, it is that kind of a fleet.
     """
     return fleet_maker(lab, machines, facts, tmp_path)
 
@@ -115,8 +115,8 @@ def fleet_maker(lab: Lab, machines: tuple[str, ...], facts: dict[str, t.Any], di
     def make(*, apps: t.Sequence[str] = APPS, proxies: t.Sequence[str] = ("lb1",), **options: t.Any) -> Fleet:
         if not made:
             reset(lab, machines)
-        given = {**facts, **options.pop("facts", {})}
-        made.append(Fleet(lab, directory / f"site{len(made)}", apps=apps, proxies=proxies, facts=given, **options))
+        given, kind = {**facts, **options.pop("facts", {})}, options.pop("kind", Fleet)
+        made.append(kind(lab, directory / f"site{len(made)}", apps=apps, proxies=proxies, facts=given, **options))
         return made[-1]
 
     return make

@@ -10,7 +10,7 @@ import pytest
 from . import machines
 from .fleet import Fleet
 
-pytestmark = pytest.mark.sample(3)
+pytestmark = pytest.mark.sample(6, among="journeys")
 
 FREE = "systemctl start slipway-docker-ports"
 # What the engine leaves there: a proxy for a container that is gone. It tells its parent by descriptor 3 that it is ready.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import socket
 
 
-def free_port() -> int:
-    """A port on which nobody listens now."""
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port of an address on which nobody listens now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return int(probe.getsockname()[1])

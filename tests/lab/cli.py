@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     add("image", _image, "build the images that are missing")
     up = add("up", _up, "create machines and wait until they are ready")
     up.add_argument("names", nargs="*", default=["app1", "app2", "proxy1"], metavar="NAME", help="app1 app2 proxy1")
-    up.add_argument("--image", default="ready", help="ready (default), bare, or an image derived from them")
+    up.add_argument("--image", default="ready", help="ready (default), light, bare, or an image derived from them")
     up.add_argument("--registry", action="store_true", help="start the lab's registry as well")
     add("down", _down, "remove this lab; the images stay")
     add("clean", _clean, "remove this lab and all images of the lab")

@@ -51,10 +51,13 @@ READY_PACKAGES = [
     "postgresql",
     "postgresql-client",
     "python3-psycopg2",
+    "pgbouncer",
     "zstd",
     "logrotate",
     "cron",
     "faketime",
+    "supervisor",
+    "nodejs",
 ]
 BASE_PACKAGES = [
     "python3",
@@ -67,6 +70,11 @@ BASE_PACKAGES = [
     "sed",
     "base-passwd",
 ]
+# What a machine without an engine is made by, of one that has all. Nor does it watch for questions about passwords: many of
+# them fit beside each other.
+LIGHT = """rm /etc/slipway-lab-ready
+systemctl disable docker.service docker.socket containerd.service cron.service
+systemctl mask systemd-ask-password-console.path systemd-ask-password-wall.path"""
 # Settings of apt that decide whether the mirror can be reached; the rest of its configuration is its own affair.
 APT_SETTINGS = re.compile(
     r"Acquire::(https?::|Check-|Retries|Force|Max-ValidTime|Min-ValidTime|ProxyAuto)", re.IGNORECASE
@@ -74,18 +82,23 @@ APT_SETTINGS = re.compile(
 
 
 def ensure_image(kind: str) -> str:
-    """The name of an image (``bare``, ``ready``), built first when it is not there.
+    """The name of an image (``bare``, ``ready``, ``light``), built first when it is not there.
 
     :raises LabError: unknown kind, or the build failed; with the end of its log.
     """
-    builders: dict[str, t.Callable[[str], None]] = {"bare": _build_bare, "ready": _build_ready, "base": _build_base}
+    builders: dict[str, t.Callable[[str], None]] = {
+        "bare": _build_bare,
+        "ready": _build_ready,
+        "light": _build_light,
+        "base": _build_base,
+    }
     if kind not in builders:
         raise LabError(f"no image named {kind!r}; there are {', '.join(builders)}")
     name = names()[kind]
     if inspect("image", name) is None:
         ensure_engine()
         if kind != "bare":
-            ensure_image("bare")
+            ensure_image("ready" if kind == "light" else "bare")
         with locked(STATE / "image.lock"):
             if inspect("image", name) is None:
                 builders[kind](name)
@@ -110,7 +123,8 @@ def names() -> dict[str, str]:
     bare = _hash(system.suite, platform.machine(), shared, (RECIPE / "bare.sh").read_text(), *BARE_PACKAGES)
     ready = _hash(bare, (RECIPE / "ready.sh").read_text(), *READY_PACKAGES)
     base = _hash(bare, (RECIPE / "base.sh").read_text(), *BASE_PACKAGES)
-    return {"bare": f"{MACHINES}:bare-{bare}", "ready": f"{MACHINES}:ready-{ready}", "base": f"{BASE}:{base}"}
+    machines = {"bare": bare, "ready": ready, "light": _hash(ready, LIGHT)}
+    return {**{kind: f"{MACHINES}:{kind}-{digest}" for kind, digest in machines.items()}, "base": f"{BASE}:{base}"}
 
 
 def remove_all() -> list[str]:
@@ -237,12 +251,20 @@ def _recipe(name: str, packages: list[str]) -> str:
 
 
 def _build_ready(name: str) -> None:
-    """Install in a container of the bare image and commit it: no builder plugin, and the host's network serves."""
+    _commit(name, names()["bare"], _recipe("ready.sh", READY_PACKAGES))
+
+
+def _build_light(name: str) -> None:
+    _commit(name, names()["ready"], LIGHT)
+
+
+def _commit(name: str, base: str, recipe: str) -> None:
+    """Run a recipe in a container of another image and commit it: no builder plugin, and the host's network serves."""
     with Progress(f"building {name}, once") as progress:
         argv = ["docker", "run", "--interactive", "--network=host", "--label=slipway-lab.build", "--name", _scratch()]
         try:
-            log = STATE / "log" / "ready.log"
-            run_logged([*argv, names()["bare"], "sh", "-s"], log, progress, stdin=_recipe("ready.sh", READY_PACKAGES))
+            log = STATE / "log" / f"{name.partition(':')[2].partition('-')[0]}.log"
+            run_logged([*argv, base, "sh", "-s"], log, progress, stdin=recipe)
             progress.detail = "storing the image"
             docker("commit", "--change", 'CMD ["/sbin/slipway-lab-init"]', _scratch(), name, timeout=600)
         finally:

@@ -34,6 +34,7 @@ FORBIDDEN = {
     "a path of one machine": re.compile(
         r"(?<![\w.])/(?:work|home/(?!deploy\b|carrier\b|me\b|\")\w+)/|/root/[.](?:pyenv|cache|ansible)"
     ),
+    "a conflict that nobody has solved": re.compile(r"^(?:<{7}|>{7}) \S"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE" + " KEY-----"),
     "an access key": re.compile(r"\b(?:AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|xox[baprs]-[A-Za-z0-9-]{10,})\b"),
 }

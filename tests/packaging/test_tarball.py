@@ -39,8 +39,10 @@ def test_no_directory_in_it_is_empty(members: list[tarfile.TarInfo]) -> None:
     assert [member.name for member in members if member.isdir() and member.name not in parents] == []
 
 
-def test_it_is_small(tarball: Path) -> None:
-    assert tarball.stat().st_size < 1_000_000
+def test_nothing_large_got_into_it(tarball: Path) -> None:
+    with tarfile.open(tarball) as archive:
+        assert max(member.size for member in archive if member.name != "FILES.json") < 100_000
+    assert tarball.stat().st_size < 2_000_000
 
 
 def test_its_checksums_are_right(run: Run) -> None:

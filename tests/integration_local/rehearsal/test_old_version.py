@@ -27,7 +27,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.database.copied imp
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal import stand
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import witness
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.witness import BROKEN, UNABLE
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.container_deploy import prober
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.probing import prober
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 
 from tests.integration_local import tool_images
@@ -100,7 +100,7 @@ KILLED = """
 import json, sys
 from ansible_collections.slipway.deploy.plugins.module_utils.database.copied import Copy
 from ansible_collections.slipway.deploy.plugins.module_utils.rehearsal.old_version import witness
-from ansible_collections.slipway.deploy.plugins.module_utils.stages.container_deploy import prober
+from ansible_collections.slipway.deploy.plugins.module_utils.stages.probing import prober
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 copy, old = json.loads(sys.argv[1])
 with witness(Copy(*copy), old, System(), prober) as one:

@@ -46,7 +46,9 @@ def main(argv: t.Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="load", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--url", required=True, help="http://ADDRESS[:PORT], of this machine or its lab")
+    parser.add_argument("--url", required=True, help="http(s)://ADDRESS[:PORT], of this machine or its lab")
+    parser.add_argument("--authority", default="", help="file with the certificate of who issued that of https://…")
+    parser.add_argument("--name", default="", help="the host that the certificate of https://… must be good for")
     parser.add_argument("--out", required=True, help="the result, JSON; the records go beside it")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second (default 100)")
     parser.add_argument("--duration", type=float, help="seconds; else until SIGTERM or SIGINT")
@@ -73,7 +75,14 @@ def _plan(options: argparse.Namespace) -> Plan:
     profile = profile.with_weights(weights)._replace(headers=headers)
     if options.rate <= 0:
         raise profiles.ProfileError("--rate: must be above 0")
-    return Plan(check(options.url), profile, options.rate, options.duration, options.seed, not options.no_stale_retry)
+    return Plan(
+        check(options.url, options.authority, options.name),
+        profile,
+        options.rate,
+        options.duration,
+        options.seed,
+        not options.no_stale_retry,
+    )
 
 
 async def _run(plan: Plan, options: argparse.Namespace) -> Runner:

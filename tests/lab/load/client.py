@@ -107,7 +107,7 @@ class Client:
 
     async def _new(self) -> Connection:
         self.opened += 1
-        return await connect(self._target.address, self._target.port, CONNECT_TIMEOUT, self._lost)
+        return await connect(self._target, CONNECT_TIMEOUT, self._lost)
 
     def _lost(self, connection: Connection) -> None:
         self._kept.discard(connection)

@@ -11,6 +11,7 @@ import typing as t
 
 from .failure import Failed, lost, not_connected
 from .reply import Reply, ReplyParser, Sink
+from .target import Target
 
 
 class Connection(asyncio.Protocol):
@@ -130,17 +131,17 @@ def _ignore(connection: Connection) -> None:
     pass
 
 
-async def connect(
-    address: str, port: int, timeout: float, on_lost: t.Callable[[Connection], None] = _ignore
-) -> Connection:
-    """Makes a connection.
+async def connect(target: Target, timeout: float, on_lost: t.Callable[[Connection], None] = _ignore) -> Connection:
+    """Makes a connection, by TLS where the target has it.
 
     :raises Failed: C(connect_refused), C(connect_timeout), C(connect_…).
     """
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
-            _transport, connection = await loop.create_connection(lambda: Connection(on_lost), address, port)
+            _transport, connection = await loop.create_connection(
+                lambda: Connection(on_lost), target.address, target.port, ssl=target.client, server_hostname=target.name
+            )
     except (OSError, TimeoutError) as error:
         raise not_connected(error) from error
     return connection

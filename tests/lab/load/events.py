@@ -97,7 +97,7 @@ class EventStream:
 
         :raises Failed: every other end.
         """
-        connection = await connect(self._target.address, self._target.port, CONNECT_TIMEOUT)
+        connection = await connect(self._target, CONNECT_TIMEOUT)
         session.local_port = connection.local_port
         reader = EventReader(session, self._spec.consecutive)
         exchange = asyncio.ensure_future(connection.exchange([self._request()], self._spec.silence, reader.feed))

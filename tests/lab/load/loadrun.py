@@ -33,7 +33,9 @@ class LoadRun:
 
     Ends with this process, too: it stops when its standard input closes.
 
-    :param url: C(http://ADDRESS[:PORT]) of this machine or its lab.
+    :param url: C(http://ADDRESS[:PORT]) or C(https://…) of this machine or its lab.
+    :param authority: with C(https://…), a file with the certificate of who issued its one.
+    :param name: the host that it must be good for.
     :param rate: requests a second.
     :param profile: what to send; see RV(Profile).
     :param weights: other weights and counts for kinds of the profile.
@@ -48,6 +50,8 @@ class LoadRun:
         self,
         url: str,
         *,
+        authority: str = "",
+        name: str = "",
         rate: float = 100.0,
         profile: Profile = SHOP,
         weights: t.Mapping[str, float] | None = None,
@@ -67,6 +71,7 @@ class LoadRun:
         Path(self._directory.name, "profile").write_text(json.dumps(profile.plain()), encoding="utf-8")
         self._argv = [sys.executable, "-m", "tests.lab.load", "--until-stdin-closes", "--url", url, "--rate", str(rate)]
         self._argv += ["--profile", f"{self._directory.name}/profile", "--marks", str(self._marks)]
+        self._argv += ["--authority", authority, "--name", name] if authority else []
         self._argv += ["--out", str(self._out.resolve())]
         self._argv += [] if stale_retry else ["--no-stale-retry"]
         self._argv += [] if duration is None else ["--duration", str(duration)]

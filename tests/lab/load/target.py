@@ -9,6 +9,7 @@ import fcntl
 import ipaddress
 import os
 import socket
+import ssl
 import struct
 import typing as t
 import urllib.parse
@@ -26,12 +27,17 @@ class TargetRefused(ValueError):
 
 
 class Target(t.NamedTuple):
-    """A checked target: C(authority) goes into C(Host), connections go to C(address) (resolved once, never again)."""
+    """A checked target: C(authority) goes into C(Host), connections go to C(address) (resolved once, never again).
+
+    By TLS when there is a C(client), and the certificate must be good for C(name), which the C(Host) is too then.
+    """
 
     url: str
     authority: str
     address: str
     port: int
+    client: t.Optional[ssl.SSLContext] = None
+    name: t.Optional[str] = None
 
     def headers(self, *more: t.Mapping[str, str]) -> dict[str, str]:
         """The headers of a request; later ones replace earlier ones, whatever their case."""
@@ -41,16 +47,19 @@ class Target(t.NamedTuple):
         return merged
 
 
-def check(url: str) -> Target:
+def check(url: str, authority: str = "", name: str = "") -> Target:
     """Resolves and checks a base URL.
 
-    :param url: C(http://host[:port]) without a path.
-    :raises TargetRefused: not plain HTTP, not resolvable, or an address that leaves this machine.
+    :param url: C(http://host[:port]) or C(https://host[:port]) without a path.
+    :param authority: a file with the certificate of who issues that of an HTTPS target.
+    :param name: the host that an HTTPS target's certificate must be good for; that of the URL by default.
+    :raises TargetRefused: not HTTP, not resolvable, or an address that leaves this machine.
     """
     parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
-        raise TargetRefused(f"{url}: wanted http://ADDRESS[:PORT] and nothing behind it.")
-    port = parts.port or 80
+    known = parts.scheme in ("http", "https")
+    if not known or not parts.hostname or parts.path not in ("", "/") or parts.query or parts.username:
+        raise TargetRefused(f"{url}: wanted http://ADDRESS[:PORT] or https://ADDRESS[:PORT] and nothing behind it.")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         answers = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -63,7 +72,12 @@ def check(url: str) -> Target:
             f"{url}: {address} is neither an address of this machine nor in the private network of one of its own"
             f" bridges ({lab}). The load generator talks only to this machine and its lab."
         )
-    return Target(f"http://{parts.netloc}", parts.netloc, address, port)
+    if parts.scheme == "http":
+        return Target(f"http://{parts.netloc}", parts.netloc, address, port)
+    client = ssl.create_default_context(cafile=authority or None)
+    client.set_alpn_protocols(["http/1.1"])
+    host = f"{name}:{port}" if name and parts.port else name or parts.netloc
+    return Target(f"https://{parts.netloc}", host, address, port, client, name or parts.hostname)
 
 
 def is_local(address: Address, networks: t.Sequence[Network]) -> bool:

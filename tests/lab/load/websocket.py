@@ -175,7 +175,11 @@ class WebSocket:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 _transport, socket = await loop.create_connection(
-                    lambda: Socket(self._url, self._headers, session), self._target.address, self._target.port
+                    lambda: Socket(self._url, self._headers, session),
+                    self._target.address,
+                    self._target.port,
+                    ssl=self._target.client,
+                    server_hostname=self._target.name,
                 )
         except (OSError, TimeoutError) as error:
             raise not_connected(error) from error

@@ -8,7 +8,7 @@ chmod 0755 /usr/sbin/policy-rc.d
 apt-get update
 apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io $PACKAGES
 rm /usr/sbin/policy-rc.d
-systemctl disable haproxy.service nginx.service postgresql.service docker-registry.service
+systemctl disable haproxy.service nginx.service postgresql.service pgbouncer.service docker-registry.service supervisor.service
 systemctl mask logrotate.timer
 systemctl enable docker.service
 # Both listen on port 80 by default; neither is wanted before somebody configures it.

@@ -93,7 +93,7 @@ def answer_with(url: str) -> t.Callable[..., list[t.Any]]:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://127.0.0.1", "127.0.0.1", "http://127.0.0.1/path", "http://u@127.0.0.1", "ftp://x"]
+    "url", ["ws://127.0.0.1", "127.0.0.1", "http://127.0.0.1/path", "http://u@127.0.0.1", "ftp://x"]
 )
 def test_only_a_plain_base_url_is_a_target(url: str) -> None:
     with pytest.raises(TargetRefused, match="wanted http://ADDRESS"):
@@ -103,6 +103,13 @@ def test_only_a_plain_base_url_is_a_target(url: str) -> None:
 def test_this_machine_is_a_target_by_any_of_its_addresses() -> None:
     assert check("http://127.0.0.1:8080") == Target("http://127.0.0.1:8080", "127.0.0.1:8080", "127.0.0.1", 8080)
     assert is_local(ipaddress.ip_address("127.8.9.10"), [])
+
+
+def test_a_target_by_tls_is_asked_for_by_the_name_of_its_certificate() -> None:
+    target = check("https://127.0.0.1", name="shop.example.com")
+    assert (target.port, target.authority, target.name) == (443, "shop.example.com", "shop.example.com")
+    assert target.client is not None and target.client.check_hostname
+    assert check("https://127.0.0.1:8443", name="a.b").authority == "a.b:8443"
 
 
 @pytest.mark.parametrize(
