@@ -111,10 +111,14 @@ def wait_until(question):
         time.sleep(0.01)
 
 
+def names(pid):
+    return sorted(each.name for each in Family(pid, processes()).look(processes()))
+
+
 @pytest.fixture
 def leader():
     started = subprocess.Popen(["/bin/sh", "-c", FAMILY], stdout=subprocess.PIPE, start_new_session=True)
-    wait_until(lambda: len(Family(started.pid, processes()).look(processes())) == 4)
+    wait_until(lambda: names(started.pid) == ["sh", "sh", "sleep", "sleep"])  # each has become what it is to be
     yield started
     Family(started.pid, processes()).kill(processes())
     started.kill()
