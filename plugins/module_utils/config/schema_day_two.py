@@ -176,6 +176,8 @@ _REBUILD = (
     ),
 )
 
+_PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5]"
+
 _ADOPT = (
     Option(
         "slipway_adopt",
@@ -192,7 +194,7 @@ _ADOPT = (
                 "string",
                 "One of them.",
                 pattern=Pattern(
-                    r"(\d+(\.\d+){3}|\[[0-9a-fA-F:.]+\]):[1-9]\d{0,4}", "an IP address and a port, like 10.0.0.1:8080"
+                    rf"(\d+(\.\d+){{3}}|\[[0-9a-fA-F:.]+\]):({_PORT})", "an IP address and a port, like 10.0.0.1:8080"
                 ),
             ),
         ),

@@ -58,6 +58,7 @@ def test_a_service_has_only_the_words_that_the_model_knows():
 
 # (what is changed, what the one problem must say)
 MISTAKES = [
+    ({"adopt": {"backend": ["10.0.0.1:65536"]}}, 'slipway_adopt.backend[0]: cannot be used; found "10.0.0.1:65536"'),
     # names
     ({"keeep": 5}, "slipway_keeep: unknown, did you mean slipway_keep?"),
     ({"zzzzzz": 5}, "slipway_zzzzzz: unknown. Every name that begins with slipway_"),
