@@ -21,7 +21,7 @@ from ..system import System
 
 if t.TYPE_CHECKING:
     from ..migration.connection import Connection
-    from ..state.machine import Step
+    from ..state.step import Step
 
 STATE = "replayed"
 NOTE = "replayed"  # event of the journal: every replica has what was applied before

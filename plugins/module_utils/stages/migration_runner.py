@@ -26,7 +26,7 @@ from .migration_place import opened, unseen
 from .migration_release import NOTE, WAIVED, done_actions, expect_allowed, noted, of_history, planned_actions, table
 
 if t.TYPE_CHECKING:
-    from ..state.machine import Step
+    from ..state.step import Step
     from .site_files import Files
 
 GARBAGE = 50_000  # objects more than before; what thousands of migrations are made of is held to the end

@@ -19,7 +19,7 @@ from ..traffic.tls import build_tls
 from .one_side import read_secrets
 
 if t.TYPE_CHECKING:
-    from ..state.machine import Step
+    from ..state.step import Step
     from ..traffic.model import Provider
 
 SETTINGS = (

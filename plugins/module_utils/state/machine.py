@@ -11,33 +11,24 @@ then: see C(lease.resolve) for what is made of a crash between the two.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import typing as t
 
 from ..errors import SlipwayError
 from ..system import System
-from .history import CLOSING, JournalView, compacted, summarize
-from .journal import COMPACT_ABOVE, Journal, Record, Reserve, file_errors
-from .lease import Lease, Lock, ReleaseToken, check_grant, check_stage, encode_lock, resolve
+from .journal import file_errors
+from .lease import Lock, ReleaseToken, check_grant, check_stage
+from .session import MachineView, Session, release_directory
+from .step import Step
 
-__all__ = ["Machine", "MachineView", "ReleaseToken", "Step"]
+__all__ = ["Machine", "MachineView", "ReleaseToken"]
 
 ROOT = "/var/lib/slipway"
 MARGIN = 10.0  # seconds that a lease outlives the deadline of its stage
-BETWEEN = 30.0  # seconds that a lease outlives its last stage
 # Stages that may begin without the reserve.
 ENDING = ("interrupt", "resume", "revert", "revert_traffic", "settle", "record")
 PATIENCE = 10.0  # seconds to wait for a flock that no lease explains
-
-
-class MachineView(t.NamedTuple):
-    """What is written on a machine: its lock and its journal."""
-
-    lock: Lock
-    journal: JournalView
-    remaining: float  # seconds that the lease still lives; zero or less when there is none, or it has lapsed
 
 
 class Machine:
@@ -58,14 +49,14 @@ class Machine:
 
     def release_directory(self, release_id: str) -> str:
         """C(releases/<id>), where all is kept that a rollback needs; made by C(Step.decision)."""
-        return os.path.join(self.directory, "releases", release_id)
+        return release_directory(self.directory, release_id)
 
     def read(self) -> MachineView:
         """Lock and journal as they are now; takes no flock, writes nothing, and a bare machine gives an empty view.
 
         :raises SlipwayError: C(journal_damaged), C(journal_newer), C(permission).
         """
-        return _Session(self).view()
+        return Session(self.system, self.directory).view()
 
     def grant(
         self,
@@ -143,7 +134,7 @@ class Machine:
         """What C(repair) would do, or None when nothing is damaged. Writes nothing."""
         if not os.path.isdir(self.directory):
             return None
-        plan = _Session(self).journal.plan_repair()
+        plan = Session(self.system, self.directory).journal.plan_repair()
         return plan.done if plan else None
 
     def repair(self) -> dict[str, t.Any] | None:
@@ -230,12 +221,12 @@ class Machine:
             yield
 
     @contextlib.contextmanager
-    def _session(self, *, wait: float | None = None) -> t.Iterator[_Session]:
+    def _session(self, *, wait: float | None = None) -> t.Iterator[Session]:
         """Hold the flock. Whoever has it now is done with it, at the latest, when its lease has run out."""
         if wait is None:
             wait = max(0.0, self.read().remaining) + PATIENCE
         with self.alone(wait=wait):
-            yield _Session(self)
+            yield Session(self.system, self.directory)
 
 
 def _grantable(
@@ -245,154 +236,3 @@ def _grantable(
     broken = [lease._asdict()] if break_glass and lease else []
     check_grant(view.lock, release, view.remaining, [*takeover, *broken])
     return not (lease and lease.belongs_to(release) and view.remaining > 0)
-
-
-class _Session:
-    """The files while the flock is held (or for one look at them)."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.system = machine.system
-        self._lock_path = os.path.join(machine.directory, "lock.json")
-        self.reserve = Reserve(self.system, machine.directory)
-        self.journal = Journal(self.system, machine.directory, self.reserve)
-
-    def lock(self) -> Lock:
-        return resolve(self.system.read_file(self._lock_path), self.journal.records)
-
-    def view(self) -> MachineView:
-        lock = self.lock()
-        remaining = lock.lease.remaining(self.system.boot_id(), self.system.boottime()) if lock.lease else 0.0
-        return MachineView(lock, summarize(self.journal.records), remaining)
-
-    def lease_for(self, release: ReleaseToken, duration: float) -> Lease:
-        now = self.system.boottime()
-        return Lease(release.token, release.id, release.holder, self.system.boot_id(), now, now + duration)
-
-    def write_lock(self, lease: Lease | None) -> None:
-        self.put(self._lock_path, encode_lock(self.lock().fence, lease))
-
-    def put(self, path: str, content: bytes) -> None:
-        def write() -> None:
-            with file_errors(path):
-                self.system.replace_file(path, content)
-
-        self.reserve.guard(write)
-
-    def drop_lease(self, event: str, release: ReleaseToken) -> None:
-        self.journal.append(event, release=release.id, token=release.token)
-        self.write_lock(None)
-
-    def mark_bad(self, identity: str, *, version: str, why: str, release: str) -> bool:
-        if identity in summarize(self.journal.records).bad:
-            return False
-        data = {"identity": identity, "version": version, "why": why}
-        self.journal.append("marked_bad", release=release, data=data)
-        return True
-
-    def compact(self) -> None:
-        """Drop the oldest releases from a journal that has grown large, if there is room for the shorter one."""
-        if self.journal.size <= COMPACT_ABOVE:
-            return
-        shorter = compacted(self.journal.records)
-        if len(shorter) < len(self.journal.records):
-            with contextlib.suppress(SlipwayError):  # the long one is as good
-                self.journal.rewrite(shorter)
-
-
-class Step:
-    """The stage under way; what its methods record is durable when they return."""
-
-    def __init__(self, session: _Session, view: MachineView, release: ReleaseToken, stage: str) -> None:
-        self.release = release
-        self.stage = stage
-        self._session = session
-        self._before = view.journal.find(release.id)
-        self._started = session.system.monotonic()
-        self._releasing = self._closed = self._waiting = False
-
-    @property
-    def directory(self) -> str:
-        """C(releases/<id>) of this release."""
-        return self._session.machine.release_directory(self.release.id)
-
-    def note(self, event: str, **data: t.Any) -> None:
-        """An extra record inside the stage, named C(event)."""
-        self._append("note", {**data, "name": event})
-
-    def decision(self, spec: t.Mapping[str, t.Any]) -> bool:
-        """The commit point: releases/<id>/spec.json, then the C(decision) record.
-
-        :param spec: the frozen specification, JSON values only and no secret; C(version), C(identity) and C(side) at
-            its top level are what the history shows.
-        :returns: whether it is new; the same again changes nothing.
-        """
-        plain = json.loads(json.dumps(spec))
-        if self._before is not None and self._before.decision == plain:
-            return False
-        self._session.system.make_directory(self.directory)
-        content = json.dumps(plain, indent=1, sort_keys=True).encode() + b"\n"
-        self._session.put(os.path.join(self.directory, "spec.json"), content)
-        self._append("decision", {"spec": plain})
-        return True
-
-    def outcome(self, outcome: str, *, diagnosis: t.Mapping[str, t.Any] | None = None, **about: t.Any) -> bool:
-        """How the release ended on this machine.
-
-        :param outcome: C(succeeded), C(reverted), C(restored) (the database, with the services put back) or C(failed).
-        :param about: C(version), C(identity), C(side), where no decision told them.
-        :returns: whether it is new.
-        """
-        if outcome not in CLOSING:
-            raise SlipwayError("not an outcome", obj="outcome", actual=outcome, wanted=list(CLOSING), cause="invalid")
-        if self._before is not None and self._before.outcome == outcome:
-            return False
-        self._append("outcome", {"outcome": outcome, "diagnosis": dict(diagnosis or {}), "about": about})
-        self._closed = True
-        return True
-
-    def mark_bad(self, identity: str, *, version: str, why: str) -> bool:
-        """Refuse this identity from now on, until it is forgiven or succeeds under an override. Returns whether new."""
-        return self._session.mark_bad(identity, version=version, why=why, release=self.release.id)
-
-    def rewrite(self, change: t.Callable[[list[Record]], list[Record]]) -> None:
-        """Put other records in place of all; those that this release has written must be among them."""
-        self._session.journal.rewrite(change(self._session.journal.records))
-
-    def release_lease(self) -> None:
-        """Give the lease back when this stage ends, well or not."""
-        self._releasing = True
-
-    def wait_for_others(self) -> None:
-        """Keep the lease for the stage's whole deadline: other machines are at work, and this one has nothing to do."""
-        self._waiting = True
-
-    # For Machine.stage alone ----------------------------------------------------------------------------------
-
-    def begin(self, deadline: float, margin: float) -> None:
-        """Record C(begin) and hold the lease for as long as the stage may take."""
-        lease = self._held = self._session.lease_for(self.release, deadline + margin)
-        self._append("begin", {"deadline": deadline, "lease": lease.times()})
-        self._session.write_lock(lease)
-
-    def end(self, error: BaseException | None) -> None:
-        """Record C(end); hold the lease until the next stage, or give it back."""
-        lease = self._held if self._waiting else self._session.lease_for(self.release, BETWEEN)
-        data = {
-            "ok": error is None,
-            "cause": "" if error is None else getattr(error, "cause", type(error).__name__),
-            "message": "" if error is None else str(error),
-            "seconds": round(self._session.system.monotonic() - self._started, 3),
-            "lease": lease.times(),
-        }
-        self._append("end", data)
-        if self._releasing:
-            self._session.drop_lease("released", self.release)
-        else:
-            self._session.write_lock(lease)
-        if self._closed:
-            self._session.compact()
-
-    def _append(self, event: str, data: dict[str, t.Any]) -> None:
-        release = self.release
-        self._session.journal.append(event, release=release.id, token=release.token, stage=self.stage, data=data)

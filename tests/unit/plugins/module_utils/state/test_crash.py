@@ -10,7 +10,7 @@ import os
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.state import journal as journal_engine
-from ansible_collections.slipway.deploy.plugins.module_utils.state import machine as machine_engine
+from ansible_collections.slipway.deploy.plugins.module_utils.state import session as session_engine
 from ansible_collections.slipway.deploy.plugins.module_utils.state.journal import Journal, Reserve
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import (
     ReleaseToken,
@@ -82,11 +82,11 @@ def compacting(system, machine):
 def small(monkeypatch):
     """A reserve and a journal that are quick to replay some hundred times."""
     monkeypatch.setattr(journal_engine, "RESERVE_BYTES", 64)
-    monkeypatch.setattr(machine_engine, "COMPACT_ABOVE", 2000)
-    monkeypatch.setattr(machine_engine, "compacted", lambda records: machine_engine_compacted(records, 2))
+    monkeypatch.setattr(session_engine, "COMPACT_ABOVE", 2000)
+    monkeypatch.setattr(session_engine, "compacted", lambda records: session_engine_compacted(records, 2))
 
 
-machine_engine_compacted = machine_engine.compacted
+session_engine_compacted = session_engine.compacted
 
 
 @pytest.fixture

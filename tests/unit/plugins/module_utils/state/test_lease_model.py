@@ -12,7 +12,8 @@ import tempfile
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.state import journal as journal_engine
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
-from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import BETWEEN, MARGIN, Machine
+from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import MARGIN, Machine
+from ansible_collections.slipway.deploy.plugins.module_utils.state.step import BETWEEN
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.state.crash import ManualSystem
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st

@@ -11,6 +11,7 @@ import os
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
 from ansible_collections.slipway.deploy.plugins.module_utils.state import machine as engine
+from ansible_collections.slipway.deploy.plugins.module_utils.state import session as session_engine
 from ansible_collections.slipway.deploy.plugins.module_utils.state.lease import ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.state.crash import ManualSystem
@@ -355,7 +356,7 @@ def test_a_repair_does_not_take_the_fence_back(machine):
 
 
 def test_a_large_journal_is_made_shorter_at_the_end_of_a_release(machine, monkeypatch):
-    monkeypatch.setattr(engine, "COMPACT_ABOVE", 20_000)
+    monkeypatch.setattr(session_engine, "COMPACT_ABOVE", 20_000)
     for token in range(1, 61):
         release = ReleaseToken(f"r{token}", token, ANN)
         machine.grant(release, 60.0)
