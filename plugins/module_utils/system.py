@@ -13,7 +13,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import subprocess
 import time
 import typing as t
 
@@ -70,6 +69,8 @@ class System:
         :param timeout: seconds after which the command is killed.
         :raises SlipwayError: C(command_missing) when there is no such program, C(timeout) when it ran too long.
         """
+        import subprocess  # takes as long as all that most stages import besides
+
         try:
             # An engine has no AnsibleModule whose run_command it could use.
             done = subprocess.run(  # pylint: disable=ansible-bad-function

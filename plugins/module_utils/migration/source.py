@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import functools
 import re
 import typing as t
@@ -46,6 +47,10 @@ def little(path: str, most: int, encoding: str = "UTF-8") -> str | None:
                 return None
     except OSError as error:
         raise _unreadable(path, error) from None
+    if known == "utf-8":
+        with contextlib.suppress(UnicodeDecodeError):  # told below, with its line
+            text = octets.decode()
+            return text[1:] if text.startswith(MARK) else text
     return "".join(_decoded(path, encoding, _decoder(known, octets[:2]), iter((octets,))))
 
 

@@ -12,6 +12,7 @@ from ..tool import Order, Tool
 
 if t.TYPE_CHECKING:
     from .check import Linted
+    from .squawk import Squawk
 
 REFUSE, WARN, OFF = "refuse", "warn", "off"
 SHOWN = 10  # warnings; the result has all of them
@@ -40,12 +41,18 @@ class Gate(t.NamedTuple):
         if sources is None or not sources.texts:
             return None
         from .check import expect_safe, lint
-        from .squawk import Squawk
 
-        found = lint(sources, lambda: Squawk.found(self.squawk, self.system))
+        found = lint(sources, self._second)
         if applies and self.mode == REFUSE:
             expect_safe(found, sources.comment)
         return found
+
+    def _second(self) -> Squawk | None:
+        if self.squawk == "":
+            return None
+        from .squawk import Squawk
+
+        return Squawk.found(self.squawk, self.system)
 
     def told(self, found: Linted | None, order: Order) -> dict[str, t.Any]:
         """For a module's result."""
