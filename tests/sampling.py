@@ -24,7 +24,10 @@ MARK = (
 
 
 def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave a sample of each matrix; all of it in ``make soak``, and whatever is asked for by its whole name."""
+    """Leave a sample of each matrix; all of it in ``make soak``, and whatever is asked for by its whole name.
+
+    Where a share is asked for, that is what is left of the parameters of every other test, too, and one of them at least.
+    """
     if SOAK or any("::" in argument for argument in config.args):
         return
     matrices: dict[str, list[pytest.Item]] = {}
@@ -33,13 +36,15 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
         mark = item.get_closest_marker("sample")
         if mark is not None:
             name = mark.kwargs.get("among") or f"{item.path.name}{mark.kwargs.get('of', '')}"
-            matrices.setdefault(name, []).append(item)
             counts[name] = few(mark.args[0])
+        else:
+            name = item.nodeid.partition("[")[0]
+            counts[name] = few(len(matrices.get(name, [])) + 1)
+        matrices.setdefault(name, []).append(item)
     left_out: set[pytest.Item] = set()
     for name, tests in matrices.items():
         left_out |= set(tests) - set(random.Random(f"{SEED} {name}").sample(tests, min(counts[name], len(tests))))
-    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-    items[:] = [item for item in items if item not in left_out]
+    leave_out(config, items, left_out)
 
 
 def leave_files(config: pytest.Config, items: list[pytest.Item], percent: int, *always: str) -> None:
@@ -53,8 +58,13 @@ def leave_files(config: pytest.Config, items: list[pytest.Item], percent: int, *
     files = sorted({item.path.name for item in items} - {*always})
     drawn_ones = random.Random(f"{SEED} files").sample(files, math.ceil(len(files) * percent / 100))
     chosen = {*always, *drawn_ones}
-    config.hook.pytest_deselected(items=[item for item in items if item.path.name not in chosen])
-    items[:] = [item for item in items if item.path.name in chosen]
+    leave_out(config, items, {item for item in items if item.path.name not in chosen})
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], some: set[pytest.Item]) -> None:
+    """Run none of these."""
+    config.hook.pytest_deselected(items=[item for item in items if item in some])
+    items[:] = [item for item in items if item not in some]
 
 
 def few(count: int) -> int:
