@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import itertools
 import pathlib
 import shutil
 import tempfile
@@ -23,7 +24,7 @@ from tests.integration_local.mysql.conftest import Server as MariaDBServer
 
 from .projects import MariaDBProject, PostgreSQLProject
 
-Happens = t.Callable[[int], None]
+Happens = t.Callable[[], None]
 
 
 @pytest.fixture(name="project")
@@ -34,12 +35,11 @@ def _project(followed: tuple[Server, Replica], tmp_path: pathlib.Path) -> Postgr
 @pytest.fixture(name="time")
 def _time(monkeypatch: pytest.MonkeyPatch) -> t.Iterator[list[Happens]]:
     """Nobody sleeps: the clock is set forward instead, and something may happen then."""
-    usual, ahead, happens, slept = System.monotonic, [0.0], [lambda _number: None], [0]
+    usual, ahead, happens = System.monotonic, [0.0], [lambda: None]
 
     def passes(_system: System, seconds: float) -> None:
         ahead[0] += seconds
-        slept[0] += 1
-        happens[0](slept[0])
+        happens[0]()
 
     monkeypatch.setattr(System, "monotonic", lambda self: usual(self) + ahead[0])
     monkeypatch.setattr(System, "sleep", passes)
@@ -79,9 +79,10 @@ def test_a_replica_that_goes_on_is_waited_for(
     primary, replica = followed
     assert waited(project.url, replica.url("postgres"))["replicas"]  # it has the database
     with paused(replica):
+        looks = itertools.count(1)  # of this wait: before it, nobody knows how often
 
-        def goes_on(number: int) -> None:
-            if number == 3:
+        def goes_on() -> None:
+            if next(looks) == 3:
                 assert not has(replica, project.database, "item")
                 replica.execute("postgres", "SELECT pg_wal_replay_resume()")
 
@@ -195,7 +196,7 @@ def test_a_replica_of_mariadb_is_waited_for_and_named_too(
     found = waited(url, theirs, engine="mariadb", replica_wait=4)
     assert found["error"]["cause"] == "replica_lag"
     assert "2 transactions behind, it replays nothing (Slave_SQL_Running: No)" in found["error"]["actual"]
-    time[0] = lambda number: replica.execute(None, "START SLAVE SQL_THREAD")
+    time[0] = lambda: replica.execute(None, "START SLAVE SQL_THREAD")
     assert waited(url, theirs, engine="mariadb")["replicas"]
     assert replica.ask(project.database, "SELECT id FROM item") == [(1,)]
     primary.execute(None, "CREATE USER IF NOT EXISTS looker IDENTIFIED BY 'looker'")
