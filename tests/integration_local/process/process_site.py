@@ -151,6 +151,8 @@ class Site:
         self.base = f"/srv/slipway/{self.platform}/test"
         self.manager = manager
         self.user = {} if manager == "systemd" else {"user": "app"}  # systemd alone makes one up
+        if manager == "supervisor":  # the machine, or it alone, may have been started anew just now
+            wait_for(self.supervisor_answers)
 
     def put(self, version: str, **files: str) -> str:
         """A directory of the machine with the program of a version; its path."""
@@ -253,6 +255,9 @@ class Site:
 
     def sh(self, script: str, *, check: bool = True) -> str:
         return self.lab.exec(MACHINE, ["sh", "-c", script], check=check).stdout.strip()
+
+    def supervisor_answers(self) -> bool:
+        return self.sh("supervisorctl pid", check=False).isdigit()
 
     def get(self, side: str, path: str = "/", replica: int = 0) -> str:
         return self.sh(f"curl --silent --max-time 5 http://127.0.0.1:{self.ports[side][replica]}{path}", check=False)

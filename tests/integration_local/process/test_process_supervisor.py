@@ -57,7 +57,7 @@ def test_the_live_side_alone_comes_back_when_supervisord_starts_anew(site: Site,
     site.run("prepared", "green", "r2", {"web": site.web("2"), "job": site.worker()})
     before = site.pids("blue")
     site.sh(command)
-    wait_for(lambda: site.sh("supervisorctl pid", check=False).isdigit())
+    wait_for(site.supervisor_answers)
     wait_for(lambda: len(site.pids("blue")) == 2 and not set(site.pids("blue").values()) & set(before.values()))
     wait_for(lambda: site.get("blue") == "1")
     assert site.seen() == {
