@@ -23,9 +23,11 @@ _Result = t.TypeVar("_Result")
 # Of root's fs.inotify.max_user_instances, measured: systemd and what runs beside it.
 INOTIFY_PER_MACHINE = {"light": 5}
 INOTIFY_MOST = 8
-# Not --privileged: SYS_ADMIN for systemd's mounts, NET_ADMIN for the engine's network. Never SYS_TIME.
+# Not --privileged: SYS_ADMIN for systemd's mounts, NET_ADMIN for the engine's network, SYS_PTRACE to see whose socket it is, as
+# root sees on any machine. Never SYS_TIME.
 FLAGS = [
     "--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw", "--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN",
+    "--cap-add=SYS_PTRACE",
     "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined", "--sysctl=net.ipv4.ip_forward=1",
     "--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec", "--env=container=docker", "--stop-signal=SIGRTMIN+3",
 ]  # fmt: skip
