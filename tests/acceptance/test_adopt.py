@@ -87,6 +87,8 @@ def test_what_was_made_by_hand_is_adopted_and_taken_over_under_load(
             check.succeeded(run)
             assert "HAProxy itself" in run.said and "bind :80" in run.said
             assert machines.containers(fleet.lab, "app1") == []
+            run = fleet.play("slipway.deploy.adopt", "-e", given, "-e", "slipway_version=1.0.0")
+            assert run.changed == 0 and "is adopted on every machine already" in run.said
             check.refused(fleet.deploy("1.1.0"), "bind :80", "do not reload HAProxy")
             write_config(fleet.lab, free)
             check.refused(fleet.deploy("1.2.0"), "1.0.0 serves as before")

@@ -6,6 +6,7 @@ collection)."""
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 from . import rebuild
@@ -120,6 +121,21 @@ def target_of(config: t.Mapping[str, t.Any]) -> Target:
     target["services"] = {machine: {} for machine in target["services"]}
     target["deadlines"]["rebuild"] = MARGIN
     return target
+
+
+def stands(target: Target, fleet: Fleet) -> bool:
+    """Whether every journal says already what this adoption would write."""
+    journals = [read["journal"]["releases"] for read in fleet.readable().values()]
+    return all(_adoption(releases[-1]["decision"] if releases else {}) == _adoption(target) for releases in journals)
+
+
+def _adoption(spec: Read | None) -> dict[str, t.Any]:
+    """What it says, whenever that was, as a journal tells it."""
+    once = ("id", "token", "started", "about", "rebuild")
+    told: dict[str, t.Any] = json.loads(
+        json.dumps({key: value for key, value in (spec or {}).items() if key not in once})
+    )
+    return told
 
 
 def memory_of(target: Target, now: float) -> dict[str, t.Any]:

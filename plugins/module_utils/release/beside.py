@@ -57,6 +57,9 @@ def adopted(config: t.Mapping[str, t.Any], fleet: Fleet, probes: adopt.Probes, *
     if problems:
         raise refused("adopt", problems)
     target = with_id(adopt.target_of(config), fleet, now, suffix)
+    if adopt.stands(target, fleet):
+        name = f"{config['platform']}/{config['environment']}"
+        return Plan("nothing", "", None, [], [f"{name}: {target['version']} is adopted on every machine already"])
     target["rebuild"] = {
         "machines": sorted(fleet.readable()),
         "live": "",

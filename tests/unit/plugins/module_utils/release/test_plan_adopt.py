@@ -138,6 +138,14 @@ def test_nobody_goes_back_to_what_was_made_by_hand() -> None:
         assert "kept beside it are: none" in caught.value.message
 
 
+def test_an_adoption_that_stands_is_not_written_down_again() -> None:
+    everywhere = fleet(adopted(), live="")
+    assert plan(everywhere).action == "nothing"
+    assert "1.1.0 is adopted on every machine already" in plan(everywhere).say[0]
+    elsewhere = plan(everywhere, servers={"backend": ["10.0.0.3:8080"]})
+    assert elsewhere.action == plan(everywhere, slipway_version="1.1.1").action == "rebuild"
+
+
 def test_an_adoption_that_was_cut_off_is_done_again() -> None:
     one = {"app1": {"releases": [adopted()]}}
     assert plan(fleet(live="", changes=one)).action == "rebuild"
