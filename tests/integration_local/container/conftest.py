@@ -23,7 +23,8 @@ from ansible_collections.slipway.deploy.plugins.module_utils.system import Syste
 from tests.integration_local.places import free_port
 
 PYTHON = os.path.realpath("/usr/bin/python3")
-REPOSITORY = "slipway-ct-test-app"
+# Removed at the end of a session, which another one beside it must not notice.
+REPOSITORY = f"slipway-ct-{os.environ.get('PYTEST_XDIST_WORKER', 'test')}-app"
 APP = rb"""
 import os, signal, sys, time, http.server
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -49,7 +49,7 @@ class Gate(t.NamedTuple):
 
     def _second(self) -> Squawk | None:
         if self.squawk == "":
-            return None
+            return None  # and nothing is imported for it
         from .squawk import Squawk
 
         return Squawk.found(self.squawk, self.system)

@@ -80,8 +80,10 @@ class Squawk:
 
     @classmethod
     def found(cls, named: str | None, system: System) -> Squawk | None:
-        """The one that is named, or else the one on the path; None where there is none."""
-        program = named or shutil.which(PROGRAM)
+        """The one that is named, or else the one on the path; None where there is none, or it is named with nothing."""
+        if named is not None:
+            return cls(named, system) if named else None
+        program = shutil.which(PROGRAM)
         return cls(program, system) if program else None
 
     def judged(self, readings: t.Sequence[Reading], ours: t.Sequence[Judged], server: int) -> list[Judged]:
