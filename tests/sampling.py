@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 import os
 import random
+import re
 import time
+from pathlib import Path
 
 import pytest
 
 SEED = os.environ.get("SEED") or time.strftime("%j")
 SOAK = bool(os.environ.get("SLIPWAY_SOAK"))
 SHARE = int(os.environ.get("SLIPWAY_SHARE") or 100)  # percent of each sample
-SOME_FILES = os.environ.get("SLIPWAY_FILES") == "some"  # as `make test` draws them; CI runs all
+FILES = os.environ.get("SLIPWAY_FILES") or "all"  # or some of them; or proofs: some, and the tests of every guarantee
+README = Path(__file__).resolve().parents[1] / "README.md"
 SIZE = "the matrices whole (soak)" if SOAK else f"a sample of the matrices ({SHARE} %)"
 MARK = (
     "sample(count, of='', among=''): of the tests of a file with this mark, or with the same name after it,"
@@ -47,18 +50,24 @@ def leave_a_sample(config: pytest.Config, items: list[pytest.Item]) -> None:
     leave_out(config, items, left_out)
 
 
-def leave_files(config: pytest.Config, items: list[pytest.Item], percent: int, *always: str) -> None:
-    """Leave a share of the files where some are wanted (``make test``): whole ones, whose tests may build on each other.
+def leave_files(config: pytest.Config, items: list[pytest.Item], target: str, percent: int) -> None:
+    """Leave a share of the files where some are wanted, whole ones, and the tests of every guarantee where those are.
 
-    :param percent: of the files that are drawn.
-    :param always: files that are never left out.
+    :param target: of the Makefile, for which the README says by which words the tests of a guarantee are found.
+    :param percent: of the files.
     """
-    if SOAK or not SOME_FILES or any(".py" in argument for argument in config.args):
+    if SOAK or FILES == "all" or any(".py" in argument for argument in config.args):
         return
-    files = sorted({item.path.name for item in items} - {*always})
+    files, words = sorted({item.path.name for item in items}), guaranteed(target) if FILES == "proofs" else ()
     drawn_ones = random.Random(f"{SEED} files").sample(files, math.ceil(len(files) * percent / 100))
-    chosen = {*always, *drawn_ones}
-    leave_out(config, items, {item for item in items if item.path.name not in chosen})
+    left_out = {item for item in items if item.path.name not in drawn_ones}
+    leave_out(config, items, {item for item in left_out if not any(word in item.nodeid for word in words)})
+
+
+def guaranteed(target: str) -> set[str]:
+    """Words in the names of what proves a guarantee."""
+    commands = re.findall(rf'`make {target} PYTEST_ADDOPTS="-k ([^"]+)"`', README.read_text(encoding="utf-8"))
+    return {word for command in commands for word in command.strip("'").split(" or ")}
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], some: set[pytest.Item]) -> None:

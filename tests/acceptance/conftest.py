@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    sampling.leave_files(config, items, 30, "test_traffic.py")
+    sampling.leave_files(config, items, "acceptance", 33)
     sampling.leave_a_sample(config, items)
 
 

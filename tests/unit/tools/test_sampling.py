@@ -87,6 +87,32 @@ def test_a_soak_and_what_is_asked_for_by_name_are_whole(
     assert len(left(matrix(4))) == 20
 
 
+@pytest.mark.parametrize(("wanted", "files"), [("all", 11), ("some", 3), ("proofs", 3)])
+def test_of_files_a_share_is_left_and_every_test_of_a_guarantee(
+    monkeypatch: pytest.MonkeyPatch, wanted: str, files: int
+) -> None:
+    monkeypatch.setattr(sampling, "SOAK", False)
+    monkeypatch.setattr(sampling, "FILES", wanted)
+    names = [f"a/test_{number}.py::test_{letter}" for number in range(9) for letter in "xy"]
+    proofs = ["a/test_locks.py::test_x", "a/test_other.py::test_a_rollback"]
+    items: list[t.Any] = [Item(name) for name in [*names, *proofs, "a/test_other.py::test_z"]]
+    sampling.leave_files(Config(), items, "acceptance", 27)  # type: ignore[arg-type]
+    found = {item.nodeid for item in items}
+    assert wanted == "some" or set(proofs) <= found
+    drawn = files_of(found - set(proofs) if wanted == "proofs" else found)
+    assert files - 2 <= len(drawn) <= files
+    assert all({f"{file}::test_x", f"{file}::test_y"} <= found for file in files_of(found & set(names)))
+
+
+def files_of(names: set[str]) -> set[str]:
+    return {name.partition("::")[0] for name in names}
+
+
+def test_the_readme_says_by_which_words_the_tests_of_a_guarantee_are_found() -> None:
+    assert {"test_locks", "test_interruption", "rollback"} <= sampling.guaranteed("acceptance")
+    assert sampling.guaranteed("local") == {"check_mode"}
+
+
 def test_the_same_seed_draws_the_same(share: t.Callable[[int], None]) -> None:
     share(30)
     assert left([Item(name) for name in WHOLE]) == left([Item(name) for name in WHOLE])
