@@ -18,6 +18,7 @@ from .store import DoneTwiceError, UnavailableError
 log = logging.getLogger("shop")
 
 BOOTSTRAP_LOCK = 5_107_700_110  # any number, the same in every version
+PATIENCE = 10  # seconds for a connection as for an answer: a machine that is busy is slow, not gone
 UNREACHABLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # Enough for an example to start on an empty database. Since 1.3.0 the tables come by migrations (see migrations/), which run
@@ -117,7 +118,7 @@ class Database:
             pool = None
             try:
                 pool = await asyncpg.create_pool(
-                    self.settings.database_url, min_size=1, max_size=5, timeout=2, command_timeout=10
+                    self.settings.database_url, min_size=1, max_size=5, timeout=PATIENCE, command_timeout=PATIENCE
                 )
                 async with pool.acquire() as connection:
                     await prepare(connection, self.settings)
@@ -176,7 +177,7 @@ class DatabaseJobs:
     async def open(cls, settings: Settings) -> DatabaseJobs:
         """Connect, or raise :class:`UnavailableError`."""
         with unavailable():
-            connection = await asyncpg.connect(settings.database_url, timeout=2, command_timeout=10)
+            connection = await asyncpg.connect(settings.database_url, timeout=PATIENCE, command_timeout=PATIENCE)
         jobs = cls(settings, connection)
         try:
             with unavailable():
