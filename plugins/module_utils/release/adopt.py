@@ -124,17 +124,16 @@ def target_of(config: t.Mapping[str, t.Any]) -> Target:
 
 
 def stands(target: Target, fleet: Fleet) -> bool:
-    """Whether every journal says already what this adoption would write."""
+    """Whether every journal says already what this adoption would write. The run that wrote it comes after, undecided."""
     journals = [read["journal"]["releases"] for read in fleet.readable().values()]
-    return all(_adoption(releases[-1]["decision"] if releases else {}) == _adoption(target) for releases in journals)
+    decided = [[one["decision"] for one in releases if one["decided"]] for releases in journals]
+    return all(specs and _adoption(specs[-1]) == _adoption(target) for specs in decided)
 
 
-def _adoption(spec: Read | None) -> dict[str, t.Any]:
+def _adoption(spec: Read) -> dict[str, t.Any]:
     """What it says, whenever that was, as a journal tells it."""
     once = ("id", "token", "started", "about", "rebuild")
-    told: dict[str, t.Any] = json.loads(
-        json.dumps({key: value for key, value in (spec or {}).items() if key not in once})
-    )
+    told: dict[str, t.Any] = json.loads(json.dumps({key: value for key, value in spec.items() if key not in once}))
     return told
 
 

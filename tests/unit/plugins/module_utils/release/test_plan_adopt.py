@@ -139,7 +139,8 @@ def test_nobody_goes_back_to_what_was_made_by_hand() -> None:
 
 
 def test_an_adoption_that_stands_is_not_written_down_again() -> None:
-    everywhere = fleet(adopted(), live="")
+    its_run = {**adopted(), "id": "1.1.0-run", "decision": None, "decided": False, "outcome": "succeeded", "token": 2}
+    everywhere = fleet(adopted(), its_run, live="")
     assert plan(everywhere).action == "nothing"
     assert "1.1.0 is adopted on every machine already" in plan(everywhere).say[0]
     elsewhere = plan(everywhere, servers={"backend": ["10.0.0.3:8080"]})
