@@ -1,11 +1,13 @@
 # Copyright: (c) 2026, Slipway maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The workers of the live side paused, for as long as the platform is closed for maintenance (private to the collection)."""
+"""The workers of the live side, as containers (private to the collection)."""
 
 from __future__ import annotations
 
-from ..side.held import Held, forget_held, read_held, write_held
+import typing as t
+
+from ..side import pause
 from ..system import System
 from .acts import IDLE, LIVE, announce, apply, policies, read_back, start_workers, starts, stops
 from .engine import Engine
@@ -14,47 +16,40 @@ from .sides import Note, look
 from .spec import Order
 
 
-def hold(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
-    """They stop, and stay so whatever happens: a reboot, a release that is put back, a restore.
+class Workers:
+    """See RV(pause.Workers)."""
 
-    :raises SlipwayError: C(not_confirmed).
-    """
+    def __init__(self, order: Order, system: System, engine: Engine, report: Report) -> None:
+        scene = look(order, system, engine, report)
+        self._order, self._engine, self._report = order, engine, report
+        self._found = scene.by_role(scene.old, "worker")
+        self.names: t.Sequence[str] = [item.name for item in self._found]
+
+    def announce(self, work: bool, check: bool) -> bool:
+        acts = starts(self._found) if work else stops(self._found)
+        return announce(self._report, [*policies(self._found, LIVE if work else IDLE), *acts], check)
+
+    def stop(self) -> None:
+        for acts in (policies(self._found, IDLE), stops(self._found)):
+            apply(self._engine, self._report, acts)
+        read_back(self._engine, self._report, self._found, running=False, policy=IDLE)
+
+    def start(self) -> None:
+        start = starts(self._found)
+        apply(self._engine, self._report, policies(self._found, LIVE))
+        start_workers(self._order.scope, self._engine, self._report, start)
+        read_back(self._engine, self._report, self._found, running=True, policy=LIVE)
+
+
+def hold(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
+    """See RV(pause.hold)."""
     report = Report(system, order.secrets.values())
-    scene = look(order, system, engine, report)
-    workers = scene.by_role(scene.old, "worker")
-    disarm, stop = policies(workers, IDLE), stops(workers)
-    if announce(report, [*disarm, *stop], check) or not workers:
-        return report
-    held = read_held(system, order.scope)
-    if held is None or held.ending:
-        write_held(system, order.scope, Held(held.since if held else system.wall()))
-        note("workers_paused", workers=[item.name for item in workers])
-    for acts in (disarm, stop):
-        apply(engine, report, acts)
-    read_back(engine, report, workers, running=False, policy=IDLE)
-    report.said = "workers paused"
+    pause.hold(lambda: Workers(order, system, engine, report), order.scope, report, note, check=check)
     return report
 
 
 def let_go(order: Order, system: System, engine: Engine, note: Note, *, check: bool = False) -> Report:
-    """They work again, where they were paused.
-
-    :raises SlipwayError: C(exited) when one does not stay up; it counts as paused until another run has started it.
-    """
+    """See RV(pause.let_go)."""
     report = Report(system, order.secrets.values())
-    held = read_held(system, order.scope)
-    if held is None:
-        return report
-    scene = look(order, system, engine, report)
-    workers = scene.by_role(scene.old, "worker")
-    arm, start = policies(workers, LIVE), starts(workers)
-    if announce(report, [*arm, *start], check):
-        return report
-    write_held(system, order.scope, held._replace(ending=True))
-    apply(engine, report, arm)
-    start_workers(order.scope, engine, report, start)
-    read_back(engine, report, workers, running=True, policy=LIVE)
-    forget_held(system, order.scope)
-    note("workers_resumed", paused_seconds=held.seconds(system))
-    report.said = f"workers at work again after {held.seconds(system)} s"
+    pause.let_go(lambda: Workers(order, system, engine, report), order.scope, report, note, check=check)
     return report
