@@ -12,6 +12,7 @@ from ansible_collections.slipway.deploy.plugins.module_utils.errors import Slipw
 
 from .apps import App, get, until, websocket
 from .proxies import RealNginx
+from .routing import HOST, with_routes
 
 GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
@@ -37,25 +38,12 @@ def test_a_drain_waits_for_the_slow_request_and_reports_a_websocket(
 
 
 def test_routes_by_host_and_path(nginx: RealNginx, blue: App, green: App, port: int) -> None:
-    api = App("api")
-    params = nginx.params(port, [blue], [green])
-    server = {"name": "blue_app1_1", "address": "127.0.0.1", "port": api.port}
-    params["services"]["api"] = {"health": {"path": "/health"}, "sides": {"blue": [server]}}
-    params["routes"] = [
-        {"path": "/", "service": "backend", "host": "shop.example.com"},
-        {"path": "/x", "service": "backend", "host": "part.example.com"},
-        {"path": "/api", "service": "api", "host": None},
-        {"path": "/x/y", "service": "api", "host": None},
-    ]
-    nginx.switch(params)
-    assert [get(port, path)[0] for path in ("/api", "/api/x", "/apix", "/")] == [200, 200, 404, 404]
-    assert get(port, "/api/x") == get(port, "/x/y") == (200, "api")
-    # A route with the host goes before each without one, also before one with a longer path.
-    whole, part = {"Host": "shop.example.com"}, {"Host": "part.example.com"}
-    assert {get(port, path, **whole) for path in ("/x", "/api", "/api/x", "/x/y")} == {(200, "blue")}
-    assert get(port, "/x/y", **part) == get(port, "/x", **part) == (200, "blue")
-    assert get(port, "/api", **part) == (200, "api") and get(port, "/other", **part)[0] == 404
-    api.stop()
+    """A route with the host goes before each without one, also before one with a longer path."""
+    with with_routes(nginx, blue, green, port, [("/x", "backend", "part.example.com"), ("/x/y", "api", None)]):
+        part = {"Host": "part.example.com"}
+        assert get(port, "/x/y") == (200, "api") and get(port, "/x/y", **HOST) == (200, "blue")
+        assert get(port, "/x/y", **part) == get(port, "/x", **part) == (200, "blue")
+        assert get(port, "/api", **part) == (200, "api") and get(port, "/other", **part)[0] == 404
 
 
 def test_a_configuration_that_nginx_refuses_is_not_left_in_place(
