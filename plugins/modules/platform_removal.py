@@ -14,6 +14,7 @@ author:
   - Slipway maintainers (@slipway)
 extends_documentation_fragment:
   - slipway.deploy.platform
+  - slipway.deploy.runs_as
   - slipway.deploy.stage
 description:
   - Takes a platform in one environment off a machine - its part of the balancer, its containers or processes, the images that only
@@ -40,20 +41,6 @@ options:
     type: str
     choices: [haproxy, nginx, caddy, traefik]
     default: haproxy
-  model:
-    description: With V(app) among O(parts), what runs there.
-    type: str
-    choices: [container, process]
-    default: container
-  manager:
-    description: With O(model=process), the process manager.
-    type: str
-    choices: [systemd, supervisor, pm2]
-    default: systemd
-  code_root:
-    description: With O(model=process), the directory of the code of all platforms.
-    type: path
-    default: /srv/slipway
 attributes:
   check_mode:
     support: full

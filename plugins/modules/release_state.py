@@ -14,6 +14,7 @@ author:
   - Slipway maintainers (@slipway)
 extends_documentation_fragment:
   - slipway.deploy.platform
+  - slipway.deploy.runs_as
   - slipway.deploy.tls
 description:
   - Every machine of a platform keeps a journal of its releases, and a lock (a lease, and a fence that never goes back),
@@ -163,20 +164,6 @@ options:
     type: list
     elements: int
     default: []
-  model:
-    description: With V(app) among O(parts), what runs there.
-    type: str
-    choices: [container, process]
-    default: container
-  manager:
-    description: With O(model=process), the process manager.
-    type: str
-    choices: [systemd, supervisor, pm2]
-    default: systemd
-  code_root:
-    description: With O(model=process), the directory of the code; its free space is in RV(facts).
-    type: path
-    default: /srv/slipway
   programs:
     description: With O(state=read), programs that ought to be there; their versions are in RV(facts).
     type: list

@@ -12,7 +12,9 @@ short_description: Read what the replicas of a service write, without any secret
 version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
-extends_documentation_fragment: slipway.deploy.platform
+extends_documentation_fragment:
+  - slipway.deploy.platform
+  - slipway.deploy.runs_as
 description:
   - Reads the logs of containers of this machine as the Docker Engine has them, or those of processes as the journal of systemd has
     them, each line with its time.
@@ -55,20 +57,6 @@ options:
     description: Only lines in which this regular expression of Python is found.
     type: str
     default: ""
-  model:
-    description: What the services run as.
-    type: str
-    choices: [container, process]
-    default: container
-  manager:
-    description: With O(model=process), what starts the processes.
-    type: str
-    choices: [systemd, supervisor, pm2]
-    default: systemd
-  code_root:
-    description: With O(model=process), where the code of all platforms is.
-    type: path
-    default: /srv/slipway
   cursor:
     description: Go on after these stamps, by the names of the containers; as RV(cursor) of an earlier call has them.
     type: dict

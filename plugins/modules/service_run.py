@@ -12,7 +12,9 @@ short_description: Run a command once in the code of a service
 version_added: "0.1.0"
 author:
   - Slipway maintainers (@slipway)
-extends_documentation_fragment: slipway.deploy.platform
+extends_documentation_fragment:
+  - slipway.deploy.platform
+  - slipway.deploy.runs_as
 description:
   - Runs a command in a container of its own, made of the image that the service's replicas run with, with the service's variables,
     secrets, network and keywords, and without its ports. The container is removed afterwards, however it ended.
@@ -25,20 +27,6 @@ options:
     description: The service as it was released; as RV(slipway.deploy.service_chosen#module:run) has it.
     type: dict
     required: true
-  model:
-    description: What the services run as.
-    type: str
-    choices: [container, process]
-    default: container
-  manager:
-    description: With O(model=process), what starts the processes.
-    type: str
-    choices: [systemd, supervisor, pm2]
-    default: systemd
-  code_root:
-    description: With O(model=process), where the code of all platforms is.
-    type: path
-    default: /srv/slipway
   image:
     description: Of containers, name or id of the image, which is on this machine. Nothing is pulled. It needs a shell.
     type: str

@@ -29,6 +29,10 @@ PROCESSES: t.Final[dict[str, t.Any]] = {
     "code_root": {"type": "path", "default": "/srv/slipway"},
     "manager": {"type": "str", "choices": list(MANAGERS), "default": "systemd"},
 }
+RUNS_AS: t.Final[dict[str, t.Any]] = {
+    "model": {"type": "str", "choices": ["container", "process"], "default": "container"},
+    **PROCESSES,
+}
 PROVIDER = {"type": "str", "choices": ["haproxy", "nginx", "caddy", "traefik"], "default": "haproxy"}
 TLS: t.Final[dict[str, t.Any]] = {
     "type": "dict",
@@ -131,9 +135,8 @@ RELEASE_STATE = Arguments(
         "secrets": SECRETS,
         "images": {"type": "list", "elements": "str", "default": []},
         "ports": {"type": "list", "elements": "int", "default": []},
-        "model": {"type": "str", "choices": ["container", "process"], "default": "container"},
+        **RUNS_AS,
         "docker_root": {"type": "path", "default": "/var/lib/docker"},
-        **PROCESSES,
         "programs": {"type": "list", "elements": "str", "default": []},
         "users": {"type": "list", "elements": "str", "default": []},
         "wait": {"type": "float", "default": 0},

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .arguments import PLATFORM, PROCESSES, PROVIDER, STAGE, Arguments
+from .arguments import PLATFORM, PROVIDER, RUNS_AS, STAGE, Arguments
 
 PLATFORM_REMOVAL = Arguments(
     options={
@@ -13,8 +13,7 @@ PLATFORM_REMOVAL = Arguments(
         "state": {"type": "str", "choices": ["unrouted", "removed"], "default": "removed"},
         "parts": {"type": "list", "elements": "str", "choices": ["app", "proxy", "db"], "default": []},
         "provider": PROVIDER,
-        "model": {"type": "str", "choices": ["container", "process"], "default": "container"},
-        **PROCESSES,
+        **RUNS_AS,
         "release": STAGE,
     },
     required_if=[],

@@ -5,16 +5,7 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ..process.kinds import MANAGERS
-from .arguments import PLATFORM, Arguments
-
-MODEL: t.Final[dict[str, t.Any]] = {
-    "model": {"type": "str", "choices": ["container", "process"], "default": "container"},
-    "manager": {"type": "str", "choices": list(MANAGERS), "default": "systemd"},
-    "code_root": {"type": "path", "default": "/srv/slipway"},
-}
+from .arguments import PLATFORM, RUNS_AS, Arguments
 
 SERVICE_LOGS = Arguments(
     options={
@@ -34,7 +25,7 @@ SERVICE_LOGS = Arguments(
         "since": {"type": "float", "default": 0},
         "lines": {"type": "int", "default": 100},
         "grep": {"type": "str", "default": ""},
-        **MODEL,
+        **RUNS_AS,
         "cursor": {"type": "dict"},
         "follow": {"type": "bool", "default": False},
         "follow_for": {"type": "float", "default": 0},
@@ -48,7 +39,7 @@ SERVICE_RUN = Arguments(
     options={
         **PLATFORM,
         "service": {"type": "dict", "required": True},
-        **MODEL,
+        **RUNS_AS,
         "image": {"type": "str", "default": ""},
         "replica": {"type": "str", "default": ""},
         "version": {"type": "str", "default": ""},
