@@ -67,43 +67,53 @@ def test_a_release_and_new_certificates_lose_no_request(
 
 
 @pytest.mark.sample(6, among="journeys")
+@pytest.mark.parametrize(
+    ("provider", "proxies"), [("haproxy", ["lb1"]), ("haproxy", ["lb1", "lb2"]), ("caddy", ["lb1", "lb2"])]
+)
 def test_a_certificate_comes_by_acme_before_the_first_release_and_is_renewed_after_it(
-    make_fleet: MakeFleet, tmp_path: Path
+    make_fleet: MakeFleet, tmp_path: Path, provider: str, proxies: list[str]
 ) -> None:
-    """provision gets it through port 80 itself, the timer's unit later behind the balancer; Pebble is the ACME server."""
-    tls = {"acme": {"hosts": [HOST]}}
-    fleet = make_fleet(variables={"slipway_traffic": {"routes": ROUTES, "tls": tls}})
-    server = Pebble(tmp_path, 80, fleet.lab.address("lb1"), fleet.lab.network.gateway)
+    """provision gets it through port 80 itself, the timer's unit later behind the balancer; Pebble is the ACME server.
+
+    Of several balancers it asks the last one, whichever wants a certificate.
+    """
+    fleet = make_fleet(proxies=proxies, variables={"slipway_traffic": {"provider": provider, "routes": ROUTES}})
+    server = Pebble(tmp_path, 80, fleet.lab.address(proxies[-1]), fleet.lab.network.gateway)
     try:
-        fleet.write_variables(
-            slipway_traffic={"routes": ROUTES, "tls": {"acme": {**tls["acme"], "directory": server.directory}}}
-        )
+        acme = {"hosts": [HOST], "directory": server.directory}
+        fleet.write_variables(slipway_traffic={"provider": provider, "routes": ROUTES, "tls": {"acme": acme}})
         trusted = "/usr/local/share/acme-root.pem"
-        fleet.lab.exec("lb1", ["tee", trusted], stdin=server.root.read_text())
         certbot = {
             "vm_provision_acme_environment": {"REQUESTS_CA_BUNDLE": trusted},
             "vm_provision_acme_options": ["--force-renewal"],  # as if its end were near, each time
         }
+        for proxy in proxies:
+            fleet.lab.exec(proxy, ["tee", trusted], stdin=server.root.read_text())
         fleet.write_inventory(variables=certbot)
-        check.succeeded(fleet.play("provision.yml", "--limit", "lb1"))
+        check.succeeded(fleet.play("provision.yml", "--limit", "slipway_proxy"))
         check.succeeded(fleet.deploy("1.0.0"))
-        client = trusting(shell(fleet.lab, "lb1", f"cat {LIVE}/chain.pem"))
-        first = https(443, client, "/version", HOST, fleet.lab.address("lb1"))
-        assert first.status == 200
-        before = worker(fleet)
-        shell(fleet.lab, "lb1", "systemctl start slipway-acme-shop-production.service")
-        second = https(443, client, "/version", HOST, fleet.lab.address("lb1"))
-        assert second.serial != first.serial and worker(fleet) == before
-        waiting = shell(fleet.lab, "lb1", "systemctl list-timers --all slipway-acme-shop-production.timer")
-        assert "1 timers listed" in waiting
+        for proxy in proxies:
+            first, before = own(fleet, proxy), worker(fleet, proxy, provider)
+            shell(fleet.lab, proxy, "systemctl start slipway-acme-shop-production.service")
+            assert own(fleet, proxy) != first and worker(fleet, proxy, provider) == before
+            waiting = shell(fleet.lab, proxy, "systemctl list-timers --all slipway-acme-shop-production.timer")
+            assert "1 timers listed" in waiting
     finally:
         server.stop()
+
+
+def own(fleet: Fleet, proxy: str) -> int:
+    """The serial number of the certificate that a balancer got by ACME, as it serves it."""
+    client = trusting(shell(fleet.lab, proxy, f"cat {LIVE}/chain.pem"))
+    answer = https(443, client, "/version", HOST, fleet.lab.address(proxy))
+    assert answer.status == 200
+    return answer.serial
 
 
 def serial(fleet: Fleet, authority: Authority) -> int:
     return https(443, authority.client(), "/version", HOST, fleet.lab.address("lb1")).serial
 
 
-def worker(fleet: Fleet) -> str:
+def worker(fleet: Fleet, proxy: str = "lb1", provider: str = "haproxy") -> str:
     """The process that serves; another one after a reload."""
-    return shell(fleet.lab, "lb1", "pgrep --newest haproxy")
+    return shell(fleet.lab, proxy, f"pgrep --newest {provider}")

@@ -67,7 +67,7 @@ TLS = Option(
             "acme",
             "section",
             "One more certificate, the first one, that certbot gets from an ACME server such as Let's Encrypt, and renews:"
-            " C(provision) sets it up on the balancer. For one balancer only, which these hosts lead to, with HAProxy or nginx.",
+            " C(provision) sets it up on each balancer, whichever of them these hosts lead to.",
             options=(
                 Option(
                     "hosts",

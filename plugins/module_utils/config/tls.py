@@ -14,8 +14,11 @@ from .suggest import closest
 _PATH = "slipway_traffic"
 _EVERY = "::"
 PLAIN, TLS = 80, 443
-ACME_PORT = 8402  # of loopback, where certbot answers what an ACME server asks
+ACME_PORT = (
+    8402  # of loopback, where certbot answers what an ACME server asks, or what passes it on to the balancer that does
+)
 ACME_LIVE = "/etc/letsencrypt/live"  # certbot's
+SAME_NAMES = 5  # Let's Encrypt, "Rate Limits": certificates for the same names in a week
 
 
 def complete_listening(
@@ -58,15 +61,10 @@ def _of_acme(traffic: dict[str, t.Any], name: str, proxies: t.Sequence[str], fin
         if not tls["certificates"] and not findings.about(path):
             findings.problem(path, "has neither certificates nor acme", remedy="Say which certificate clients get.")
         return
-    if traffic["provider"] == "caddy":
-        remedy = "Give the certificate in certificates, or take haproxy or nginx."
-        findings.problem(f"{path}.acme", "not with Caddy yet", remedy=remedy)
-    if len(proxies) > 1:
-        findings.problem(
-            f"{path}.acme",
-            "is for one balancer: what an ACME server asks one of several may reach any of them",
-            found=", ".join(proxies),
-            remedy="Get the certificate elsewhere, and give it in certificates.",
+    if len(proxies) > SAME_NAMES and "letsencrypt.org" in acme.get("directory", ""):
+        findings.warnings.append(
+            f"{path}.acme: each of {len(proxies)} balancers gets a certificate of its own, and Let's Encrypt gives {SAME_NAMES} a"
+            " week for the same names: provision some of them a week later, or name another directory."
         )
     if tls["redirect_from"] != PLAIN:
         findings.problem(

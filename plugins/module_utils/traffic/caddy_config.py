@@ -265,7 +265,7 @@ def _log(path: str) -> list[str]:
 
 
 def _plain(traffic: Traffic, body: list[str]) -> list[str]:
-    """A site for plain HTTP, which leads to HTTPS, but for checks from outside, which follow nowhere."""
+    """A site for plain HTTP, which leads to HTTPS, but for those who cannot follow: an ACME server, and checks from outside."""
     if traffic.tls is None or not traffic.tls.redirect_from:
         return []
     paths = "|".join(_pattern(path) for path in traffic.check_paths())
@@ -274,6 +274,7 @@ def _plain(traffic: Traffic, body: list[str]) -> list[str]:
         "handle @slipway {",
         f'\trespond "{_GENERATION}" 200',
         "}",
+        *tls.challenge(traffic.tls),
         f"@checks path_regexp `^({paths})$`",
         "handle @checks {",
         *_indented(body),

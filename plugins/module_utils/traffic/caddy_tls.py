@@ -18,7 +18,7 @@ import typing as t
 from .certificates import Pair
 from .listening import EVERY_IPV4, addresses
 from .model import Traffic
-from .tls import MINIMUMS
+from .tls import ACME_PATH, MINIMUMS, Tls
 
 _NOTE = re.compile(r"^# slipway-certificate: (\S+) (\S+)$", re.MULTILINE)
 
@@ -59,6 +59,11 @@ def hsts(traffic: Traffic) -> list[str]:
     if traffic.tls is None or not traffic.tls.hsts:
         return []
     return [f"header Strict-Transport-Security max-age={traffic.tls.hsts}"]
+
+
+def challenge(tls: Tls) -> list[str]:
+    """What an ACME server asks goes to whom it asks; Caddy itself has none under way."""
+    return [f"reverse_proxy {ACME_PATH}* 127.0.0.1:{tls.acme_port}"] if tls.acme_port else []
 
 
 def redirect(traffic: Traffic) -> str:

@@ -60,10 +60,20 @@ def test_a_certificate_of_acme_is_a_file_of_the_balancer_and_the_first():
     assert found["acme_port"] == 8402 and "acme" not in found
 
 
-def test_acme_is_for_one_balancer_and_for_port_80():
+def test_acme_is_for_port_80():
     tls = {"acme": {"hosts": ["shop.example.com"]}, "redirect_from": 8080}
-    found = problems(site(traffic__tls=tls, traffic__listen=None), inventory(proxies="lb1 lb2"))
-    assert len(found) == 2 and "tls.acme: is for one balancer" in found[0] and "asks on port 80" in found[1]
+    (problem,) = problems(site(traffic__tls=tls, traffic__listen=None))
+    assert "asks on port 80" in problem
+
+
+@pytest.mark.parametrize(
+    ("balancers", "more", "warned"), [(5, {}, 0), (6, {}, 1), (6, {"directory": "https://ca.example.com/d"}, 0)]
+)
+def test_more_balancers_than_certificates_a_week_are_told(balancers, more, warned):
+    tls = {"acme": {"hosts": ["shop.example.com"], **more}}
+    names = " ".join(f"lb{number}" for number in range(balancers))
+    found = config(site(traffic__tls=tls, traffic__listen=None), inventory(proxies=names))["warnings"]
+    assert len([one for one in found if "of 6 balancers gets a certificate of its own" in one]) == warned
 
 
 def test_several_addresses_become_one_text():
