@@ -13,6 +13,7 @@ import typing as t
 import urllib.parse
 
 from ..errors import SlipwayError
+from .direct import expect_own
 
 CONNECT = 10  # seconds
 PORT = 3306
@@ -92,15 +93,39 @@ class Login:
     def connect(self) -> t.Any:
         """A connection on which each statement stands alone, and which is the same whatever the server is set to.
 
-        :raises SlipwayError: C(unreachable), C(login), C(no_such_database), C(driver_missing).
+        :raises SlipwayError: C(unreachable), C(login), C(no_such_database), C(driver_missing), C(pooled).
         """
-        return self._opened(init_command=_SESSION)
+        link = self.open()
+        try:
+            rows(link, _SESSION)
+        except BaseException:
+            link.close()
+            raise
+        return link
 
     def open(self) -> t.Any:
         """A connection on which each statement stands alone, as the server is set. Raises as RV(connect)."""
-        return self._opened()
+        link = self._connected()
+        try:
+            self._expect_direct(link)
+        except BaseException:
+            link.close()
+            raise
+        return link
 
-    def _opened(self, **settings: str) -> t.Any:
+    def _expect_direct(self, link: t.Any) -> None:
+        """Before anything is set in a session that may be somebody else's next.
+
+        The server tells each connection its number. What stands between tells one of its own, and that does no harm where it keeps
+        a connection for a session.
+
+        :raises SlipwayError: C(pooled).
+        """
+        if _number(link) % 2**32 != link.thread_id():  # it greets with the lower 32 bits of it
+            with contextlib.closing(self._connected()) as other:
+                expect_own(lambda: _number(link), lambda: _number(other), self.where)
+
+    def _connected(self) -> t.Any:
         driver = _driver()
         given = {"unix_socket": self.socket} if self.socket else {"host": self.host, "port": self.port}
         obj = f"{self.database or 'the server'} on {self.where['host']}"
@@ -114,7 +139,6 @@ class Login:
                 connect_timeout=CONNECT,
                 ssl=self._ssl(),
                 **given,
-                **settings,
             )
         except driver.err.Error as error:
             raise _connect_error(error, obj) from None
@@ -173,6 +197,11 @@ def rows(link: t.Any, question: str | bytes, *values: t.Any) -> list[tuple[t.Any
 def value(link: t.Any, question: str, *values: t.Any) -> t.Any:
     """The first value of the first row."""
     return rows(link, question, *values)[0][0]
+
+
+def _number(link: t.Any) -> int:
+    """Of a connection, as the server has it. ProxySQL answers the bare question itself; with a name it asks the server."""
+    return int(value(link, "SELECT CONNECTION_ID() AS slipway"))
 
 
 @contextlib.contextmanager

@@ -12,13 +12,13 @@ import re
 import typing as t
 
 from ..errors import SlipwayError
+from .direct import expect_own, pooled
 
 CONNECT = 10  # seconds
 SECRETS = ("password", "sslpassword")  # of a connection string; never on a command line
 SOCKETS = "/var/run/postgresql"  # where distributions have those of the server
 FILES = ("sslcert", "sslkey", "sslrootcert", "sslcrl", "sslcrldir")  # of a connection string
 ENCODING = {"client_encoding": "UTF8"}  # names are read in it, whatever the database's own is
-ASKED = 4  # times that each of two connections is asked for its process
 UNTIMED = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c row_security=off"
 
 
@@ -117,7 +117,7 @@ class Login:
                 with contextlib.closing(self._connected(**given)) as other:
                     other.autocommit = True
                     with other.cursor() as another:
-                        expect_own(cursor, another, self.where)
+                        expect_own(lambda: _process(cursor), lambda: _process(another), self.where)
         link.autocommit = False
 
     @property
@@ -138,20 +138,6 @@ class Login:
         sockets = self.public.get("host") or SOCKETS
         found = [self.public[name] for name in FILES if name in self.public]
         return [path for path in (*found, *sockets.split(","), home) if path.startswith("/") and os.path.exists(path)]
-
-
-def expect_own(one: t.Any, other: t.Any, where: t.Mapping[str, str]) -> None:
-    """Two connections that are open at once have a process each, always the same, unless something lends out the server's in turn.
-
-    :param one: a cursor of a connection without an open transaction, as RV(other).
-    :raises SlipwayError: C(pooled).
-    """
-    # Whoever asks twice in a row gets the next one, or the same one as the other, whichever way they are lent out.
-    seen = [(_process(one), _process(one), _process(other), _process(other)) for _time in range(ASKED)]
-    first, _again, second, _last = seen[0]
-    if first == second or any(turn != (first, first, second, second) for turn in seen):
-        told_of = sorted({process for turn in seen for process in turn})
-        raise _pooled(where, f"two connections, by turns of process {', '.join(map(str, told_of))}")
 
 
 def _process(cursor: t.Any) -> int:
@@ -204,22 +190,9 @@ def told(where: t.Mapping[str, str]) -> t.Iterator[None]:
         ) from None
 
 
-def _pooled(where: t.Mapping[str, str], actual: str) -> SlipwayError:
-    return SlipwayError(
-        "reaches the server by way of a pooler that lends out connections for a transaction each",
-        obj=f"{where['database']} on {where['host']}",
-        actual=actual,
-        wanted="a process for each",
-        remedy="Name the server itself, with slipway_database.direct_url, or for migrations alone with"
-        " slipway_migrations.admin_url. Behind a pooler a lock of a session means nothing, and what is set hits whoever gets the"
-        " connection next.",
-        cause="pooled",
-    )
-
-
 def _connect_error(said: str, where: t.Mapping[str, str]) -> SlipwayError:
     if "unsupported startup parameter" in said:  # PgBouncer, C(ignore_startup_parameters)
-        return _pooled(where, said.strip().splitlines()[-1])
+        return pooled(where, said.strip().splitlines()[-1])
     login = re.search(r"authentication|password|pg_hba|role .* does not exist|permission|not permitted", said)
     return SlipwayError(
         "cannot log in" if login else "cannot be reached",
