@@ -9,6 +9,7 @@ import contextlib
 import copy
 import os
 import re
+import sys
 import typing as t
 
 from ..errors import SlipwayError
@@ -147,8 +148,9 @@ def _process(cursor: t.Any) -> int:
 
 def driver() -> t.Any:
     try:
-        import psycopg2
-        import psycopg2.extensions
+        with _without_ssl():
+            import psycopg2
+            import psycopg2.extensions
     except ImportError as error:
         raise SlipwayError(
             "cannot be imported by this machine's Python",
@@ -158,6 +160,20 @@ def driver() -> t.Any:
             cause="driver_missing",
         ) from None
     return psycopg2
+
+
+@contextlib.contextmanager
+def _without_ssl() -> t.Iterator[None]:
+    """The driver imports C(ssl) if it can, for locks that OpenSSL has wanted before 1.1, and that takes longer than all else in it
+    (psycopg2, C(psycopgmodule.c), C(libcrypto_threads_init): without it libpq sees to them itself)."""
+    if "ssl" in sys.modules:
+        yield
+        return
+    sys.modules["ssl"] = t.cast(t.Any, None)  # which is one that cannot be imported (Python Reference, 5.3.1)
+    try:
+        yield
+    finally:
+        del sys.modules["ssl"]
 
 
 @contextlib.contextmanager

@@ -27,6 +27,7 @@ class Connection(abc.ABC):
         self._connect = connect
         self.system = system
         self._link: t.Any = None
+        self._cursor: t.Any = None
         self.fresh = False  # whether nothing but our own was carried out since the session began or was renewed
 
     # What differs from one kind of database to the other ------------------------------------------------------
@@ -57,12 +58,20 @@ class Connection(abc.ABC):
             self.prepare()
         return self._link
 
+    @property
+    def cursor(self) -> t.Any:
+        """The one for all statements: to make another one takes as long as a small statement."""
+        link = self.link
+        if self._cursor is None:
+            self._cursor = link.cursor()
+        return self._cursor
+
     def close(self) -> None:
         """End the connection; an open transaction ends with it, undone."""
         if self._link is not None:
             with contextlib.suppress(Exception):  # a connection that is lost is closed too
                 self._link.close()
-            self._link = None
+            self._link = self._cursor = None
 
     def run(self, statement: str, *values: t.Any) -> list[tuple[t.Any, ...]]:
         """Carry a statement out, and return the rows that it answers.
@@ -71,12 +80,12 @@ class Connection(abc.ABC):
         """
         self.fresh = False
         try:
-            with contextlib.closing(self.link.cursor()) as cursor:
-                if values:
-                    cursor.execute(statement, values)
-                else:
-                    cursor.execute(statement)  # a per cent sign is only a per cent sign
-                return list(cursor.fetchall()) if cursor.description else []
+            cursor = self.cursor
+            if values:
+                cursor.execute(statement, values)
+            else:
+                cursor.execute(statement)  # a per cent sign is only a per cent sign
+            return list(cursor.fetchall()) if cursor.description else []
         except Exception as error:
             self._tell(error)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import gc
-import traceback
 import typing as t
 
 from ..database.secrets import secrets_of
@@ -55,6 +54,8 @@ def perform(params: Params, check: bool) -> dict[str, t.Any]:
         except SlipwayError as error:
             said = error.result()
         except Exception as error:  # whatever it is, it may quote the connection string
+            import traceback
+
             said = {"msg": f"{type(error).__name__}: {error}", "exception": traceback.format_exc()}
     said = files.renamed(said) if files else said
     return {"failed": True, **mask_all(said, hidden(params, url))}
