@@ -84,7 +84,10 @@ fuzz: environment ## What reads migration files, with texts that nobody would wr
 
 traefik: environment ## The provider of Traefik against a real one, which is built first (minutes)
 	@tools/bootstrap.sh go-module requirements/traefik $(TRAEFIK)/cmd/traefik $(TRAEFIK)/pkg/version.Version
+	@tools/bootstrap.sh packages debootstrap
+	@tools/bootstrap.sh go $(PEBBLE)
 	@SLIPWAY_SOAK=1 SLIPWAY_TRAEFIK="$(CURDIR)/.cache/tools/bin/traefik" $(RUN)/python -m pytest -q -n 2 --dist loadfile --durations=20 -k traefik tests/integration_local/traffic
+	@PATH="$(CURDIR)/$(RUN):$$PATH" SLIPWAY_TRAEFIK="$(CURDIR)/.cache/tools/bin/traefik" $(RUN)/python -m pytest -q --durations=20 tests/acceptance/test_traefik.py
 
 soak: environment ## The matrices whole, of the local tests and of the acceptance tests (hours)
 	@tools/bootstrap.sh packages debootstrap

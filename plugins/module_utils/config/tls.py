@@ -34,9 +34,6 @@ def complete_listening(
     traffic["bind"] = _addresses(traffic["bind"], findings)
     if tls is None:
         return
-    if traffic["provider"] == "traefik":
-        remedy = "Leave it out, and have it ended in front of Traefik; or take haproxy, nginx or caddy."
-        findings.problem(f"{_PATH}.tls", "not with Traefik yet", remedy=remedy)
     tls["hsts"] = int(tls["hsts"])
     if tls["redirect_from"] == traffic["listen"]:
         findings.problem(

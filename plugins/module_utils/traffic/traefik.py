@@ -27,7 +27,7 @@ from .listening import EVERY, EVERY_IPV4
 from .model import Key, Line, Look, Plan, Traffic, Weights
 from .probing import Get, SideLog
 from .processes import Processes
-from .tls import Tls
+from .traefik_tls import expect_possible
 
 
 class Settings(t.NamedTuple):
@@ -82,10 +82,6 @@ class Traefik(ByFile):
         # What it has accepted in this run: traffic that goes back is not kept waiting by a trial.
         self._accepted: set[tuple[str, ...]] = set()
 
-    def refused_certificates(self, tls: Tls, hosts: t.Sequence[str]) -> list[str]:
-        """See C(Provider.refused_certificates)."""
-        return [no_tls().message]
-
     def plan(self, traffic: Traffic, *, shift: bool) -> Plan:
         """See C(Provider.plan)."""
         self._require_running()
@@ -130,9 +126,15 @@ class Traefik(ByFile):
         self._ask("/api/version")
 
     def _render(self, traffic: Traffic, weights: Weights) -> str:
-        if traffic.tls:
-            raise no_tls()
-        return config.platform_text(traffic, weights, self._entry_point(traffic))
+        expect_possible(traffic)
+        plain = traffic.tls.redirect_from if traffic.tls else 0
+        return config.platform_text(
+            traffic,
+            weights,
+            self._entry_point(traffic.bind, traffic.listen),
+            self._entry_point(traffic.bind, plain) if plain else "",
+            self._pairs,
+        )
 
     def _lines(self, text: str) -> dict[Key, Line]:
         return config.parse_servers(text)
@@ -224,25 +226,25 @@ class Traefik(ByFile):
             return str(headers.get("X-Slipway-Generation", ""))
         return None
 
-    def _entry_point(self, traffic: Traffic) -> str:
-        """The name of the entry point where clients of the platform connect.
+    def _entry_point(self, bind: str, listen: int) -> str:
+        """The name of the entry point where clients connect.
 
         :raises SlipwayError: C(unprovisioned).
         """
-        everywhere = traffic.bind in (EVERY, EVERY_IPV4)
-        wanted = "" if everywhere else traffic.bind
+        everywhere = bind in (EVERY, EVERY_IPV4)
+        wanted = "" if everywhere else bind
         hosts = ("", "0.0.0.0", "::") if everywhere else (wanted.strip("[]"),)
         seen = []
         for entry in self._ask("/api/entrypoints"):
             host, _colon, port = str(entry["address"]).partition("/")[0].rpartition(":")
             seen.append(f"{entry['name']} {entry['address']}")
-            if port == str(traffic.listen) and host.strip("[]") in hosts:
+            if port == str(listen) and host.strip("[]") in hosts:
                 return str(entry["name"])
         raise SlipwayError(
             "Traefik has no entry point there",
-            obj=f"listen {traffic.bind}:{traffic.listen}",
+            obj=f"listen {bind}:{listen}",
             actual=", ".join(seen),
-            wanted=f"an entry point with the address {wanted}:{traffic.listen}",
+            wanted=f"an entry point with the address {wanted}:{listen}",
             remedy="Write it into Traefik's own configuration and restart Traefik: it listens nowhere else.",
             cause="unprovisioned",
         )
@@ -275,13 +277,3 @@ class Traefik(ByFile):
             remedy="Start Traefik: systemctl start traefik. Its configuration needs an entry point at this address for the API.",
             cause="proxy_not_running",
         )
-
-
-def no_tls() -> SlipwayError:
-    """C(no_tls): certificates are other people's work here."""
-    return SlipwayError(
-        "Traefik ends no TLS for Slipway yet",
-        obj="slipway_traffic.tls",
-        remedy="Leave it out, and have it ended in front of Traefik; or take haproxy, nginx or caddy.",
-        cause="no_tls",
-    )

@@ -14,6 +14,8 @@ import json
 import re
 import typing as t
 
+from . import traefik_tls as tls
+from .certificates import Pair
 from .model import SIDES, Key, Line, Route, Server, Service, Traffic, Weights, side_of
 from .structure import heading, unspecified
 
@@ -34,21 +36,26 @@ def prefix(platform: str, environment: str) -> str:
     return f"slipway.{platform}.{environment}"
 
 
-def platform_text(traffic: Traffic, weights: Weights, entry_point: str) -> str:
+def platform_text(
+    traffic: Traffic, weights: Weights, entry_point: str, plain: str = "", pairs: t.Sequence[Pair] = ()
+) -> str:
     """The file of one platform.
 
     :param entry_point: the name of the one on which clients connect.
+    :param plain: the same of plain HTTP, where that leads to HTTPS.
+    :param pairs: the certificates, when clients connect by TLS.
     """
     name = prefix(traffic.platform, traffic.environment)
-    return _text(
-        [heading(traffic)],
-        {
-            "routers": _routers(traffic, weights, name, entry_point),
-            "services": _services(traffic, weights, name),
-            "middlewares": _middlewares(traffic, name),
-            "serversTransports": {name: {"forwardingTimeouts": TIMEOUTS}},
-        },
-    )
+    routers = _routers(traffic, weights, name, entry_point)
+    if traffic.tls and plain:
+        routers.update(tls.plain_routers(traffic.tls, name, plain, _checked(traffic, name)))
+    http = {
+        "routers": routers,
+        "services": {**_services(traffic, weights, name), **tls.acme_service(traffic.tls, name)},
+        "middlewares": {**_middlewares(traffic, name), **tls.middlewares(traffic, name)},
+        "serversTransports": {name: {"forwardingTimeouts": TIMEOUTS}},
+    }
+    return _text([heading(traffic), *tls.notes(pairs)], {"http": http, **tls.part(traffic, name, pairs)})
 
 
 def trial(name: str) -> str:
@@ -66,7 +73,12 @@ def trial_text(text: str, name: str) -> str:
     """
     own = trial(name)
     routers = {
-        f"{own}.{number}": {**router, "rule": f"({router['rule']}) && {NOBODY}", "service": own, "middlewares": []}
+        f"{own}.{number}": {
+            "entryPoints": router["entryPoints"],
+            "priority": router["priority"],
+            "rule": f"({router['rule']}) && {NOBODY}",
+            "service": own,
+        }
         for number, (_name, router) in enumerate(sorted(_http(text).get("routers", {}).items()))
     }
     servers = [{"url": url} for url in sorted(_urls(text))]
@@ -75,7 +87,7 @@ def trial_text(text: str, name: str) -> str:
         "services": {own: {"loadBalancer": {"servers": servers}}},
         "middlewares": {own: _marker()},
     }
-    return _text(["# A trial of what is to be written; no request meets it."], parts)
+    return _text(["# A trial of what is to be written; no request meets it."], {"http": parts})
 
 
 def judged(text: str) -> set[tuple[str, ...]]:
@@ -140,24 +152,39 @@ def _routers(traffic: Traffic, weights: Weights, name: str, entry_point: str) ->
     """
     routes = sorted(traffic.routes, key=Route.precedence)
     found: Tree = {}
-    wanted: list[tuple[str, str, list[str]]] = []  # rule, service (of the closed door: none), middlewares
+    # Rule, host of it, service (of the closed door: none), middlewares.
+    wanted: list[tuple[str, str | None, str, list[str]]] = []
     if traffic.closure:
         # Checks from outside go on to the program, because Traefik has no answers of its own.
-        wanted += [(f"Path({_quoted(path)})", routes[0].service, []) for path in traffic.closure.paths]
-        wanted.append(("PathPrefix(`/`)", "", [f"{name}..closed"]))
+        wanted += [(f"Path({_quoted(path)})", None, routes[0].service, []) for path in traffic.closure.paths]
+        wanted.append((*tls.everything(traffic), "", [f"{name}..closed"]))
     else:
-        wanted += [(_rule(route), route.service, [f"{name}..retry"]) for route in routes]
+        wanted += [(_rule(route), route.host, route.service, [f"{name}..retry"]) for route in routes]
     sides = {one.name: _sides(one, weights) for one in traffic.services}
-    for number, (rule, service, middlewares) in enumerate(wanted):
+    common = tls.hsts(traffic, name)
+    for number, (rule, host, service, middlewares) in enumerate(wanted):
         label = f".{service}.{sides[service]}" if service else ""
         found[f"{name}.{number}{label}"] = {
             "entryPoints": [entry_point],
             "rule": rule,
             "priority": 100_000 - number,
             "service": f"{name}.{service or '.closed'}",
-            **({"middlewares": middlewares} if middlewares else {}),
+            **({"middlewares": [*common, *middlewares]} if common or middlewares else {}),
+            **tls.of_router(traffic, name, host),
         }
     return found
+
+
+def _checked(traffic: Traffic, name: str) -> dict[str, str]:
+    """The rules of what checks from outside ask for, and the service of each, as by TLS."""
+    routes = sorted(traffic.routes, key=Route.precedence)
+    if traffic.closure:
+        return {f"Path({_quoted(path)})": f"{name}.{routes[0].service}" for path in traffic.closure.paths}
+    return {
+        f"Path({_quoted(path)}) && {_rule(route)}": f"{name}.{route.service}"
+        for path in traffic.check_paths()
+        for route in routes
+    }
 
 
 def _sides(service: Service, weights: Weights) -> str:
@@ -239,12 +266,12 @@ def _marker() -> Tree:
     return {"headers": {"customResponseHeaders": {"X-Slipway-Generation": _GENERATION}}}
 
 
-def _text(comments: list[str], http: Tree) -> str:
+def _text(comments: list[str], parts_of: Tree) -> str:
     parts = [
         "# Written by slipway.deploy; changes are overwritten.",
         *comments,
         f"# slipway-generation: {_GENERATION}",
-        json.dumps({"http": http}, indent=1, sort_keys=True).replace("{{", "{\\u007b"),
+        json.dumps(parts_of, indent=1, sort_keys=True).replace("{{", "{\\u007b"),
     ]
     text = "\n".join(parts) + "\n"
     return text.replace(_GENERATION, hashlib.sha256(unspecified(text).encode()).hexdigest()[:16])

@@ -118,6 +118,21 @@ class Proxy(abc.ABC):
     def file(self, platform: str = "shop") -> pathlib.Path:
         """The platform's own file."""
 
+    def ports(self) -> tuple[int, int]:
+        """Two that it can listen on."""
+        return free_port(), free_port()
+
+    def listens_at(self, bind: str) -> None:  # noqa: B027  # most listen where a release says
+        """Before the first release, where a proxy must be told by its own configuration."""
+
+    def spoil(self) -> str:
+        """Write what it cannot read into a file of its own; the cause by which a change is refused then."""
+        self.main.write_text(self.main.read_text() + "nonsense;")
+        return "config_invalid"
+
+    def leads_acme_to(self, _port: int) -> None:  # noqa: B027  # most have the port only with the first release
+        """Before that, where a proxy has port 80 by its own configuration."""
+
     def another_port(self) -> int:
         """One more on which a platform may listen."""
         return free_port()

@@ -18,8 +18,8 @@ TRAEFIK_YML = """\
 # by hand
 global: {{checkNewVersion: false, sendAnonymousUsage: false}}
 entryPoints:
-  web: {{address: "127.0.0.1:{port}"}}
-  other: {{address: "127.0.0.1:{other}"}}
+  web: {{address: "{at}:{port}"}}
+  other: {{address: "{at}:{other}"}}
   slipway: {{address: "127.0.0.1:{api}"}}
 providers:
   {throttle}
@@ -34,12 +34,24 @@ http:
 """
 
 
+ACME_YML = """\
+http:
+  routers:
+    slipway-acme:
+      {{entryPoints: [other], rule: "PathPrefix(`/.well-known/acme-challenge/`)", priority: 200000, service: slipway-acme}}
+  services:
+    slipway-acme: {{loadBalancer: {{servers: [{{url: "http://127.0.0.1:{port}"}}]}}}}
+"""
+
+
 class RealTraefik(Proxy):
     kind = "traefik"
+    at = "127.0.0.1"
     program = TRAEFIK
 
     def __init__(self, directory: pathlib.Path, port: int) -> None:
         super().__init__(directory)
+        self.certificates = directory / "slipway.d" / "tls"
         (directory / "log").mkdir()
         (directory / "slipway.d").mkdir()
         (directory / "slipway.d" / "api.yml").write_text(API_YML)
@@ -50,7 +62,13 @@ class RealTraefik(Proxy):
     def by_throttle(self, line: str) -> None:
         """Write its configuration with this line about how soon after one change it takes the next."""
         ports = {"port": self.port, "other": self.other, "api": self.api_port}
-        self.main.write_text(TRAEFIK_YML.format(dir=self.dir, throttle=line, **ports))
+        self._line = line
+        self.main.write_text(TRAEFIK_YML.format(dir=self.dir, throttle=line, at=self.at, **ports))
+
+    def listens_at(self, bind: str) -> None:
+        self.at = "" if bind == "::" else bind
+        self.by_throttle(self._line)
+        self.restart()
 
     def settings(self) -> dict[str, t.Any]:
         return {
@@ -69,6 +87,20 @@ class RealTraefik(Proxy):
 
     def another_port(self) -> int:
         return self.other
+
+    def spoil(self) -> str:
+        """Of a directory with such a file it takes nothing."""
+        (self.dir / "slipway.d" / "by-hand.yml").write_text("http: [")
+        return "reload_failed"
+
+    def leads_acme_to(self, port: int) -> None:
+        """As the page of this provider says."""
+        (self.dir / "slipway.d" / "acme.yml").write_text(ACME_YML.format(port=port))
+        until(lambda: get(self.other, "/.well-known/acme-challenge/x")[0] == 502, "Traefik to take the route")
+
+    def ports(self) -> tuple[int, int]:
+        """Those that its own configuration has."""
+        return self.port, self.other
 
     def serves(self, port: int) -> bool:
         """It listens always."""

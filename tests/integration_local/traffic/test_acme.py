@@ -19,11 +19,11 @@ from . import renew_here
 from .acme import ROOT, Pebble, rendered
 from .apps import App, Load, until
 from .authority import HOST, connector, https, trusting
-from .proxies import Proxy
+from .proxies import ASKED_FOR, Proxy
 from .tls_shop import Shop
 
 
-@pytest.fixture(params=["haproxy", "nginx", "caddy"])
+@pytest.fixture(params=["haproxy", "nginx", "caddy", *ASKED_FOR])
 def shop(request: pytest.FixtureRequest, blue: App, green: App) -> Shop:
     return Shop(t.cast(Proxy, request.getfixturevalue(request.param)), blue, green)
 
@@ -63,6 +63,7 @@ class Certbot:
         self._script = directory / "slipway-acme"
         self._script.write_text(text)
         self._script.chmod(0o755)
+        shop.proxy.leads_acme_to(acme_port)
         self._environment = {**os.environ, "REQUESTS_CA_BUNDLE": str(pebble.root)}
         self._settings = shop.proxy.settings()
 

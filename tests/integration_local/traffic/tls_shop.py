@@ -8,8 +8,6 @@ from __future__ import annotations
 import http.client
 import typing as t
 
-from tests.integration_local.places import free_port
-
 from .apps import App, Load
 from .authority import HOST, Authority, Issued, connector
 from .proxies import Proxy
@@ -19,7 +17,8 @@ class Shop:
     """A platform whose certificate is made of the secrets CHAIN and KEY."""
 
     def __init__(self, proxy: Proxy, blue: App, green: App) -> None:
-        self.proxy, self.port, self.plain = proxy, free_port(), free_port()
+        self.proxy = proxy
+        self.port, self.plain = proxy.ports()
         self.authority = Authority()
         self.client = self.authority.client()
         self.apps = ([blue], [green])
