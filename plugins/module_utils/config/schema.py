@@ -117,7 +117,7 @@ _TRAFFIC = Option(
             "string",
             "What moves the traffic. C(haproxy) switches at run time and loses nothing. C(nginx) reloads, which closes"
             " idle keep-alive connections. C(caddy) does so only for what is more than the other side. C(traefik) reads"
-            " its files anew, and ends no TLS yet.",
+            " its files anew.",
             default="haproxy",
             choices=("haproxy", "nginx", "caddy", "traefik"),
             later=("kubernetes", "aws_alb", "aws_lambda_alias"),
