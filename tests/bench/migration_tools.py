@@ -13,6 +13,7 @@ import subprocess
 import sys
 import typing as t
 import urllib.parse
+import zlib
 from pathlib import Path
 
 from ansible_collections.slipway.deploy.plugins.module_utils.stages import migration_arguments
@@ -108,6 +109,29 @@ class Psql(Migrating):
 
     def migrate(self, database: str) -> None:
         run([BIN / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", self.place / "all.sql", self.server.url(database)])
+
+
+class Recorded(Psql):
+    """What of it is the history's: a line with each migration, in a table as Flyway makes it."""
+
+    name, how = "psql with the history", "the same, with a line of the history in each transaction"
+
+    def write(self, texts: t.Sequence[str]) -> None:
+        parts = [f"{LINES};\n"]
+        for number, text in enumerate(texts, 1):
+            known = f"'V{number}__small.sql', {zlib.crc32(text.encode()) >> 1}, 'admin', 1, true"
+            values = f"{number}, '{number}', 'small', 'SQL', {known}"
+            parts.append(f"BEGIN;\n{text}\nINSERT INTO lines ({COLUMNS}) VALUES ({values});\nCOMMIT;\n")
+        (self.place / "all.sql").write_text("".join(parts))
+
+
+COLUMNS = "installed_rank, version, description, type, script, checksum, installed_by, execution_time, success"
+LINES = (
+    "CREATE TABLE lines (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL,"
+    " type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum integer, installed_by varchar(100) NOT NULL,"
+    " installed_on timestamp NOT NULL DEFAULT now(), execution_time integer NOT NULL, success boolean NOT NULL);\n"
+    "CREATE INDEX ON lines (success)"
+)
 
 
 class Flyway(Migrating):

@@ -19,7 +19,7 @@ from pathlib import Path
 from .backups import Used, repeated
 from .cluster import Cluster, run, running
 from .measure import Row, spread
-from .migration_tools import Alembic, Dbmate, Flyway, Migrating, Psql, Slipway
+from .migration_tools import Alembic, Dbmate, Flyway, Migrating, Psql, Recorded, Slipway
 
 MANY = int(os.environ.get("SLIPWAY_BENCH_MIGRATIONS", "1000"))
 FEWER = min(200, MANY)  # for tools that take long
@@ -42,14 +42,21 @@ def measure(directory: Path) -> t.Iterator[Row]:
 
 def beside_psql(server: Cluster, directory: Path) -> t.Iterator[Row]:
     """What the history, the lock and the safety cost: the same statements without them are the floor."""
-    ours, floor = Slipway(server, directory / "many", MANY), Psql(server, directory / "psql", MANY)
-    rounds = repeated(lambda: {tool.name: seconds_of(tool, database(server)) for tool in (floor, ours)})
-    shares = [one[ours.name] / one[floor.name] for one in rounds]
+    ours = Slipway(server, directory / "many", MANY)
+    floors: list[Migrating] = [Psql(server, directory / "psql", MANY), Recorded(server, directory / "recorded", MANY)]
+    rounds = repeated(lambda: {tool.name: seconds_of(tool, database(server)) for tool in (*floors, ours)})
     yield Row(
         f"{MANY} small migrations",
-        f"{spread(column(rounds, ours.name), 's')}: {spread(shares, 'times psql')}; {ours.memory:.0f} MiB at most",
-        f"{ours.how}, fsync; psql, in turn with it: {floor.how}: {spread(column(rounds, floor.name), 's')}",
+        f"{spread(column(rounds, ours.name), 's')}; {ours.memory:.0f} MiB at most",
+        f"{ours.how}, fsync; in turn with the floors below",
     )
+    for floor in floors:
+        shares = [one[ours.name] / one[floor.name] for one in rounds]
+        yield Row(
+            f"{MANY} small migrations, {floor.name}",
+            f"{spread(column(rounds, floor.name), 's')}; Slipway takes {spread(shares, 'times that')}",
+            floor.how,
+        )
 
 
 def beside_others(server: Cluster, directory: Path) -> t.Iterator[Row]:
