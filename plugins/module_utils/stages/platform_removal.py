@@ -15,7 +15,10 @@ from ..state.machine import Machine, ReleaseToken
 from ..system import System
 
 UNITS = "/etc/systemd/system"
-TIMERS = ("backup", "prove", "drill")  # as backup_schedule calls them
+TIMERS = ("backup", "prove", "drill", "acme")  # as backup_schedule calls them, and vm_provision
+# What vm_provision writes beside the timer of a certificate.
+ACME = ("/usr/local/sbin/slipway-acme-{name}", "/etc/slipway/acme/{name}.balancers")
+CERTBOT = "/etc/letsencrypt/live/slipway-{name}"
 COMMAND_SECONDS = 60.0
 
 Params = t.Mapping[str, t.Any]
@@ -149,13 +152,14 @@ def of_model(params: Params, system: System) -> Part:
 
 
 def of_timers(params: Params, system: System) -> Part:
-    """The timers of its backups, and the file with the connection string that they have; no backup."""
+    """The timers of its backups and of its certificate, and what they have of it; no backup, and nothing of certbot's own."""
     from ..backup.factory import STATE
 
     name = f"{params['platform']}-{params['environment']}"
     units = [f"{UNITS}/slipway-{kind}-{name}.{end}" for kind in TIMERS for end in ("timer", "service")]
     order = os.path.join(params["root"], STATE, f"{name}.order.json")
-    there = [path for path in [*units, order] if os.path.lexists(path)]
+    own = [order, *(path.format(name=name) for path in ACME)]
+    there = [path for path in [*units, *own] if os.path.lexists(path)]
 
     def remove() -> None:
         timers = [os.path.basename(path) for path in there if path.endswith(".timer")]
@@ -163,8 +167,9 @@ def of_timers(params: Params, system: System) -> Part:
             system.run(["systemctl", "disable", "--now", *timers], timeout=COMMAND_SECONDS)
         for path in there:
             system.unlink(path)
-        if set(there) - {order}:
+        if set(there) & set(units):
             system.run(["systemctl", "daemon-reload"], timeout=COMMAND_SECONDS)
 
     kept = sorted(set(glob.glob(os.path.join(params["root"], STATE, f"{glob.escape(name)}.*"))) - {order})
-    return Part(there, kept, remove)
+    certificate = CERTBOT.format(name=name)
+    return Part(there, [*kept, *([certificate] if os.path.isdir(certificate) else [])], remove)

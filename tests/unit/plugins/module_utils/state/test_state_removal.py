@@ -151,3 +151,24 @@ def test_timers_of_backups_go_with_what_they_know_and_every_backup_stays(machine
     assert {path.name for path in backups.iterdir()} == {"shop-production.json", "shop-staging.order.json"}
     assert ran[0][:3] == ["systemctl", "disable", "--now"] and len(ran[0]) == 5
     assert platform_removal.of_timers(params(machine), machine.system).removes == []
+
+
+def test_what_renews_a_certificate_goes_and_the_certificate_stays(machine, tmp_path, monkeypatch):
+    names = {name: tmp_path / name / "{name}" for name in ("units", "sbin", "balancers", "live")}
+    for path in names.values():
+        path.parent.mkdir()
+    monkeypatch.setattr(platform_removal, "UNITS", str(names["units"].parent))
+    monkeypatch.setattr(platform_removal, "ACME", (str(names["sbin"]), str(names["balancers"])))
+    monkeypatch.setattr(platform_removal, "CERTBOT", str(names["live"]))
+    monkeypatch.setattr(machine.system, "run", lambda argv, **_: None)
+    ours = [tmp_path / "units" / f"slipway-acme-shop-production.{end}" for end in ("timer", "service")]
+    ours += [tmp_path / name / "shop-production" for name in ("sbin", "balancers")]
+    others = tmp_path / "balancers" / "shop-staging"
+    for path in (*ours, others):
+        path.touch()
+    (tmp_path / "live" / "shop-production").mkdir()
+    part = platform_removal.of_timers(params(machine), machine.system)
+    assert sorted(part.removes) == sorted(map(str, ours))
+    assert part.stays == [str(tmp_path / "live" / "shop-production")]
+    part.remove()
+    assert not any(path.exists() for path in ours) and others.exists()
