@@ -22,6 +22,7 @@ from .site import HERE, BenchSite, Measured
 APPS = ("app1", "app2", "app3")
 TIMES = 3
 READY_AFTER = 3.0  # seconds; of the rolling releases and what they are compared with
+SLOW = 15.0  # the same of a program that takes its time
 RATE = 100
 # Half of the requests take 50 ms, so that some are under way whenever a program stops.
 CUSTOMERS = Profile(requests=(RequestSpec("get", path="/"), RequestSpec("slow", path="/slow")), connections=10)
@@ -147,10 +148,18 @@ def remote_tasks(path: Path, run: t.Callable[..., Measured]) -> list[str]:
 
 def rolling(lab: Lab, directory: Path) -> t.Iterator[Row]:
     """Three replicas, one after the other, against the sum of what each of them waits for."""
-    options = {"slipway_strategy": "rolling", "slipway_rolling": {"max_surge": 0}}
-    site = _site(lab, directory / "site", APPS, ready_after=READY_AFTER, variables=options)
-    expect(site.deploy("1.0.0"))
-    for how, env in (("", {}), (", with Mitogen", mitogen())):
+    quick = (("", {}), (", with Mitogen", mitogen()))
+    for ready_after, hows in ((READY_AFTER, quick), (SLOW, quick[:1])):
+        options = {"slipway_strategy": "rolling", "slipway_rolling": {"max_surge": 0}}
+        site = _site(lab, directory / f"{ready_after:g}", APPS, ready_after=ready_after, variables=options)
+        expect(site.deploy("1.0.0"))
+        yield from _rolled(site, ready_after, hows)
+    tasks = remote_tasks(directory / "remote", lambda **env: alternating(site, 1, **env)[0])
+    yield Row("remote tasks in a row of it", str(len(tasks)), "5 and 5 a batch are what it may take")
+
+
+def _rolled(site: PlainSite, ready_after: float, hows: t.Iterable[tuple[str, t.Mapping[str, str]]]) -> t.Iterator[Row]:
+    for how, env in hows:
         found = []
         for _number in range(TIMES):
             (run,) = alternating(site, 1, **env)
@@ -161,10 +170,8 @@ def rolling(lab: Lab, directory: Path) -> t.Iterator[Row]:
         yield Row(
             f"rolling release of 3 replicas in place{how}",
             spread([wall for wall, _least, _waited in found], "s"),
-            f"{ratio:.2f} x the sum of {parts} (of all three, in the last one); ready after {READY_AFTER:g} s",
+            f"{ratio:.2f} x the sum of {parts} (of all three, in the last one); ready after {ready_after:g} s",
         )
-    tasks = remote_tasks(directory / "remote", lambda **env: alternating(site, 1, **env)[0])
-    yield Row("remote tasks in a row of it", str(len(tasks)), "5 and 5 a batch are what it may take")
 
 
 def waits(site: PlainSite) -> dict[str, float]:
