@@ -79,7 +79,10 @@ def unheard(config: t.Mapping[str, t.Any], fleet: Fleet, looked: Read | None) ->
     said = (looked or {}).get("stage") or {}
     if host in fleet.unreadable() or said.get("ok") or passed_over(config, looked):
         return []  # of a machine that cannot be read others say so
-    return [f"{host}: {said.get('message') or 'it could not be asked what it sees of slipway_database.replicas'}"]
+    if not said.get("message"):
+        return [f"{host}: it could not be asked what it sees of slipway_database.replicas"]
+    cause = f" [{said['cause']}]" if said.get("cause") else ""
+    return [f"{host}: {said['message']}{cause}"]
 
 
 def passed_over(config: t.Mapping[str, t.Any], looked: Read | None) -> list[str]:
