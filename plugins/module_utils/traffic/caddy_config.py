@@ -21,7 +21,7 @@ import typing as t
 
 from . import caddy_tls as tls
 from .by_file import status_host
-from .certificates import Pair
+from .certificates import Pair, notes
 from .closure import OPEN_PATH_ANSWER, in_json
 from .model import SIDES, Closure, Key, Line, Route, Server, Service, Traffic, Weights, side_of
 from .structure import heading
@@ -120,7 +120,7 @@ def platform_text(
         heading(traffic),
         f"# slipway-generation: {_GENERATION}",
         *([_LIVE] if live else []),
-        *tls.notes(pairs),
+        *notes(pairs),
         *servers,
         f"{tls.scheme(traffic)}://:{traffic.listen} {{",
         *_indented(site),

@@ -33,11 +33,6 @@ def scheme(traffic: Traffic) -> str:
     return "https" if traffic.tls else "http"
 
 
-def notes(pairs: t.Sequence[Pair]) -> list[str]:
-    """Comments by which another certificate is another text."""
-    return [f"# slipway-certificate: {pair.path} {pair.facts.sha1}" for pair in pairs]
-
-
 def directives(traffic: Traffic, pairs: t.Sequence[Pair]) -> list[str]:
     """How the site ends TLS; nothing where it does not. The ciphers of TLS 1.2 are Caddy's own: the same list."""
     tls = traffic.tls

@@ -25,6 +25,8 @@ WARNED = 21 * 86400.0  # seconds before its end from which a certificate is told
 LEAST = 3600.0  # seconds that a new one must be good for: a release must not outlive it
 SECONDS = 20.0
 
+OWN = ".own"  # what the files end with that are of one certificate alone
+
 _CERTIFICATE = "CERTIFICATE"
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----\s.*?\n-----END \1-----", re.DOTALL)
 _NAME = re.compile(r"(?:DNS|IP Address):([^,\s]+)")
@@ -52,9 +54,20 @@ class Pair:
         self.facts = facts
         self.differs = differs  # from what is in the file now
 
+    @property
+    def own_path(self) -> str:
+        """A file for this one alone, which no other one is ever written over: for a proxy that reads key and chain one after the
+        other, whenever anything beside them changes."""
+        return f"{self.path.removesuffix('.pem')}.{self.facts.sha1.lower()}{OWN}"
+
     def told(self) -> str:
         """For people."""
         return f"certificate for {', '.join(self.facts.hosts) or 'no name'}, good until {day(self.facts.not_after)}"
+
+
+def notes(pairs: t.Iterable[Pair]) -> list[str]:
+    """Comments of a proxy's file by which another certificate is another text."""
+    return [f"# slipway-certificate: {pair.path} {pair.facts.sha1}" for pair in pairs]
 
 
 class Certificates:
@@ -112,15 +125,30 @@ class Certificates:
             return [error.message]
         return []
 
-    def put(self, pair: Pair) -> None:
-        """Keep it for the proxy, durably."""
+    def put(self, pair: Pair, file: str = "") -> None:
+        """Keep it for the proxy, durably.
+
+        :param file: other than where it is looked for the next time.
+        """
         for path in (os.path.dirname(self.directory), self.directory):
             self._system.make_directory(path, mode=0o700)
             if self._mode & 0o040:
                 # For the group of the directory above, which it has by the set-group-ID bit.
                 mode = stat.S_IMODE(os.stat(path).st_mode) | stat.S_IRGRP | stat.S_IXGRP
                 os.chmod(path, mode)
-        self._system.replace_file(pair.path, pair.pem.encode(), mode=self._mode)
+        self._system.replace_file(file or pair.path, pair.pem.encode(), mode=self._mode)
+
+    def put_apart(self, pairs: t.Sequence[Pair]) -> None:
+        """Keep each in its C(own_path), too."""
+        for pair in pairs:
+            if self._system.read_file(pair.own_path) != pair.pem.encode():
+                self.put(pair, pair.own_path)
+
+    def prune_apart(self, pairs: t.Sequence[Pair]) -> None:
+        """Remove what C(put_apart) has kept of others."""
+        for path in glob.glob(os.path.join(glob.escape(self.directory), f"*{OWN}")):
+            if path not in [pair.own_path for pair in pairs]:
+                self._system.unlink(path)
 
     @contextlib.contextmanager
     def replaced(self, pairs: t.Sequence[Pair]) -> t.Iterator[None]:

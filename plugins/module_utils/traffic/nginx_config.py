@@ -15,7 +15,7 @@ import typing as t
 
 from . import nginx_tls as tls
 from .by_file import status_host
-from .certificates import Pair
+from .certificates import Pair, notes
 from .closure import OPEN_PATH_ANSWER, in_json
 from .model import Closure, Key, Line, Route, Server, Service, Traffic, Weights, side_of
 from .structure import LINE_BYTES, heading
@@ -37,7 +37,7 @@ def platform_text(traffic: Traffic, weights: Weights, log: str, pairs: t.Sequenc
         "# Written by slipway.deploy; changes are overwritten.",
         heading(traffic),
         f"# slipway-generation: {_GENERATION}",
-        *tls.certificate_notes(pairs),
+        *notes(pairs),
         f"map $http_upgrade ${name}_connection {{\n    default upgrade;\n    '' '';\n}}",
         _side_map(traffic, name),
         f'log_format {name} escape=json \'{{"side":"${name}_side","service":"${name}_service","status":"$status"}}\';',

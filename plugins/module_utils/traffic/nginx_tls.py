@@ -37,11 +37,6 @@ def plain_listens(traffic: Traffic, tls: Tls, *, default: bool = False) -> list[
     return _listens(traffic.bind, tls.redirect_from, " default_server" if default else "", default)
 
 
-def certificate_notes(pairs: t.Sequence[Pair]) -> list[str]:
-    """Comments by which another certificate is another text."""
-    return [f"# slipway-certificate: {pair.name} {pair.facts.sha1}" for pair in pairs]
-
-
 def ends_tls(traffic: Traffic, pairs: t.Sequence[Pair], host: str) -> list[str]:
     """How a server for this host ends TLS; nothing where it does not."""
     tls = traffic.tls

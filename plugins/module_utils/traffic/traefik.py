@@ -158,6 +158,9 @@ class Traefik(ByFile):
 
     def _put(self, text: str) -> float:
         self._system.make_directory(self._settings.config_dir, mode=0o750)
+        # It reads the directory whenever anything in it changes, key and chain one after the other: in one file that is written
+        # over it would find one of each, and serve neither.
+        self._certificates.put_apart(self._pairs)
         before = {self._file: self._system.read_file(self._file)}
         if self._is_loaded(self._text()):
             self._accepted |= config.judged(self._text())
@@ -168,10 +171,12 @@ class Traefik(ByFile):
             # Also where it is there already: only a change makes Traefik read.
             self._system.replace_file(self._file, text.encode(), mode=self._mode(self._file))
             self._prove(text, self._prefix)
-            return (self._system.monotonic() - started) * 1000
+            spent = (self._system.monotonic() - started) * 1000
         except SlipwayError:
             self._put_back(before)
             raise
+        self._certificates.prune_apart(self._pairs)
+        return spent
 
     # Steps --------------------------------------------------------------------------------------------------
 

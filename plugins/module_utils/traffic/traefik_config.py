@@ -15,7 +15,7 @@ import re
 import typing as t
 
 from . import traefik_tls as tls
-from .certificates import Pair
+from .certificates import Pair, notes
 from .model import SIDES, Key, Line, Route, Server, Service, Traffic, Weights, side_of
 from .structure import heading, unspecified
 
@@ -55,7 +55,7 @@ def platform_text(
         "middlewares": {**_middlewares(traffic, name), **tls.middlewares(traffic, name)},
         "serversTransports": {name: {"forwardingTimeouts": TIMEOUTS}},
     }
-    return _text([heading(traffic), *tls.notes(pairs)], {"http": http, **tls.part(traffic, name, pairs)})
+    return _text([heading(traffic), *notes(pairs)], {"http": http, **tls.part(traffic, name, pairs)})
 
 
 def trial(name: str) -> str:
@@ -152,11 +152,11 @@ def _routers(traffic: Traffic, weights: Weights, name: str, entry_point: str) ->
     """
     routes = sorted(traffic.routes, key=Route.precedence)
     found: Tree = {}
-    # Rule, host of it, service (of the closed door: none), middlewares.
-    wanted: list[tuple[str, str | None, str, list[str]]] = []
+    # Rule, host of it (of any: empty), service (of the closed door: none), middlewares.
+    wanted: list[tuple[str, str, str, list[str]]] = []
     if traffic.closure:
         # Checks from outside go on to the program, because Traefik has no answers of its own.
-        wanted += [(f"Path({_quoted(path)})", None, routes[0].service, []) for path in traffic.closure.paths]
+        wanted += [(f"Path({_quoted(path)})", "", routes[0].service, []) for path in traffic.closure.paths]
         wanted.append((*tls.everything(traffic), "", [f"{name}..closed"]))
     else:
         wanted += [(_rule(route), route.host, route.service, [f"{name}..retry"]) for route in routes]

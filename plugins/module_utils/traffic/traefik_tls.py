@@ -48,11 +48,6 @@ def expect_possible(traffic: Traffic) -> None:
     )
 
 
-def notes(pairs: t.Sequence[Pair]) -> list[str]:
-    """Comments by which another certificate is another text."""
-    return [f"# slipway-certificate: {pair.path} {pair.facts.sha1}" for pair in pairs]
-
-
 def part(traffic: Traffic, name: str, pairs: t.Sequence[Pair]) -> Tree:
     """The certificates and how TLS is spoken; nothing where it is not.
 
@@ -67,22 +62,22 @@ def part(traffic: Traffic, name: str, pairs: t.Sequence[Pair]) -> Tree:
         "curvePreferences": _CURVES,
         "alpnProtocols": [*(["h2"] if tls.http2 else []), "http/1.1"],
     }
-    certificates = [{"certFile": pair.path, "keyFile": pair.path} for pair in pairs]
+    certificates = [{"certFile": pair.own_path, "keyFile": pair.own_path} for pair in pairs]
     return {"tls": {"certificates": certificates, "options": {name: options}}}
 
 
-def of_router(traffic: Traffic, name: str, host: str | None) -> Tree:
+def of_router(traffic: Traffic, name: str, host: str) -> Tree:
     """How a router ends TLS whose route has this host; nothing where it does not."""
     if traffic.tls is None:
         return {}
     return {"tls": {"options": f"{name}@file"} if host else {}}
 
 
-def everything(traffic: Traffic) -> tuple[str, str | None]:
+def everything(traffic: Traffic) -> tuple[str, str]:
     """A rule for whatever clients of a platform ask, and a host of it: by TLS its hosts, where each route has one."""
     hosts = traffic.hosts()
     if traffic.tls is None or not all(route.host for route in traffic.routes) or not hosts:
-        return "PathPrefix(`/`)", None
+        return "PathPrefix(`/`)", ""
     return " || ".join(f"Host(`{host}`)" for host in hosts), hosts[0]
 
 

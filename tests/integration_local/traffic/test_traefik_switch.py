@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import typing as t
 
 import pytest
@@ -21,10 +22,12 @@ from ansible_collections.slipway.deploy.plugins.module_utils.traffic.options imp
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.switch import SwitchError, Watch, switch
 
 from .apps import App, Load, get, until, websocket
+from .authority import HOST
 from .crashing import Crash, Crashing
 from .real_traefik import RealTraefik
 from .routing import with_routes
 from .test_traffic_maintenance import ask
+from .tls_shop import Fresh, Shop, secrets
 
 GREEN = {"blue": 0, "green": 100}
 BLUE = {"blue": 100, "green": 0}
@@ -383,3 +386,33 @@ def test_a_port_without_an_entry_point_is_refused_with_those_that_are(
 
 def test_the_version_is_told(traefik: RealTraefik) -> None:
     assert traefik.provider().observe()["version"] == "3.6.12"
+
+
+def test_key_and_chain_belong_together_whenever_traefik_reads_them(traefik: RealTraefik, blue: App, green: App) -> None:
+    """It reads them one after the other, also when somebody else's file has changed."""
+    shop = Shop(traefik, blue, green)
+    shop.proxy.switch(shop.params())
+    ended = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not ended.is_set():
+            number += 1
+            new = traefik.dir / "beside.yml"
+            new.write_text(f"# {number}\n")
+            new.rename(traefik.dir / "slipway.d" / "beside.yml")
+
+    others = threading.Thread(target=change)
+    with Fresh(shop) as fresh:
+        fresh.seen(20)
+        others.start()
+        try:
+            for _each in range(20):
+                shop.proxy.secrets = secrets(shop.authority.issue(HOST))
+                shop.proxy.switch(shop.params())
+                fresh.seen(5)
+        finally:
+            ended.set()
+            others.join()
+    assert fresh.failures == []
+    assert len(list(shop.proxy.certificates.glob("*/*.own"))) == 1

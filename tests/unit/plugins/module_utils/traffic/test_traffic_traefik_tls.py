@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import re
 import typing as t
 
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.errors import SlipwayError
+from ansible_collections.slipway.deploy.plugins.module_utils.system import System
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic import structure, traefik_config, traefik_tls
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.certificates import Facts, Pair
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.certificates import Certificates, Facts, Pair
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.closure import build_closure
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.model import Route, Traffic
-from ansible_collections.slipway.deploy.plugins.module_utils.traffic.tls import build_tls
+from ansible_collections.slipway.deploy.plugins.module_utils.traffic.tls import Source, build_tls
 from ansible_collections.slipway.deploy.plugins.module_utils.traffic.weights import wanted_weights
 from ansible_collections.slipway.deploy.tests.unit.plugins.module_utils.traffic.traefik_fakes import NAME, traffic
 
@@ -34,9 +36,7 @@ def shut(wanted: Traffic, *paths: str) -> Traffic:
 
 
 def pair(sha1: str = "aa") -> Pair:
-    tls = build_tls({"certificates": [SOURCE]})
-    assert tls is not None
-    return Pair(tls.certificates[0], "/c/own.pem", "", Facts((), 0, 0, sha1, "", "", ""), differs=True)
+    return Pair(Source("CHAIN", "KEY"), "/c/own.pem", "", Facts((), 0, 0, sha1, "", "", ""), differs=True)
 
 
 def text(wanted: Traffic, *pairs: Pair) -> str:
@@ -49,7 +49,7 @@ def parts(said: str) -> t.Any:
 
 def test_every_route_ends_tls_and_those_of_a_host_by_the_platforms_options() -> None:
     found = parts(text(secure(hosts=True, minimum="TLSv1.3", http2=False)))
-    assert found["tls"]["certificates"] == [{"certFile": "/c/own.pem", "keyFile": "/c/own.pem"}]
+    assert found["tls"]["certificates"] == [{"certFile": "/c/own.aa.own", "keyFile": "/c/own.aa.own"}]
     options = found["tls"]["options"][NAME]
     assert (options["minVersion"], options["alpnProtocols"]) == ("VersionTLS13", ["http/1.1"])
     routers = {name: one for name, one in found["http"]["routers"].items() if one["entryPoints"] == ["websecure"]}
@@ -115,4 +115,24 @@ def test_another_certificate_is_another_text_whose_trial_asks_for_no_tls() -> No
 def test_a_closed_platform_of_hosts_ends_tls_as_an_open_one() -> None:
     closed = shut(secure(hosts=True))
     assert traefik_tls.everything(closed) == ("Host(`a.example.com`)", "a.example.com")
-    assert traefik_tls.everything(closed._replace(routes=(Route("/", "backend", None),))) == ("PathPrefix(`/`)", None)
+    assert traefik_tls.everything(closed._replace(routes=(Route("/", "backend", ""),))) == ("PathPrefix(`/`)", "")
+
+
+def test_a_file_that_a_text_names_is_never_written_over(tmp_path: pathlib.Path) -> None:
+    """Traefik reads key and chain one after the other whenever anything beside them changes: it must find both of one."""
+    kept = Certificates(System(), str(tmp_path), "shop", "production", {})
+    source = Source("CHAIN", "KEY")
+    facts = Facts((), 0, 0, "AA", "", "", "")
+    old = Pair(source, kept.path(source), "old", facts, differs=True)
+    new = Pair(source, kept.path(source), "new", facts._replace(sha1="BB"), differs=True)
+    for pair in (old, new):
+        kept.put(pair)
+        kept.put_apart([pair])
+    texts = [(text(secure(), pair), pair.pem) for pair in (old, new)]
+    for said, pem in texts:
+        (certificate,) = parts(said)["tls"]["certificates"]
+        assert {pathlib.Path(path).read_text() for path in certificate.values()} == {pem}
+    kept.prune_apart([new])
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == sorted(
+        [pathlib.Path(new.path).name, pathlib.Path(new.own_path).name]
+    )
