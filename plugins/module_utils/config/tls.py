@@ -14,9 +14,8 @@ from .suggest import closest
 _PATH = "slipway_traffic"
 _EVERY = "::"
 PLAIN, TLS = 80, 443
-ACME_PORT = (
-    8402  # of loopback, where certbot answers what an ACME server asks, or what passes it on to the balancer that does
-)
+# Of loopback, where certbot answers what an ACME server asks, or what passes it on to the balancer where certbot does.
+ACME_PORT = 8402
 ACME_LIVE = "/etc/letsencrypt/live"  # certbot's
 SAME_NAMES = 5  # Let's Encrypt, "Rate Limits": certificates for the same names in a week
 
@@ -73,6 +72,23 @@ def _of_acme(traffic: dict[str, t.Any], name: str, proxies: t.Sequence[str], fin
     live = f"{ACME_LIVE}/slipway-{name}"
     own = {"chain": f"{live}/fullchain.pem", "key": f"{live}/privkey.pem", "hosts": acme.get("hosts", [])}
     tls.update(certificates=[own, *tls["certificates"]], acme_port=ACME_PORT)
+
+
+def check_by_host(traffic: t.Mapping[str, t.Any], findings: Findings) -> None:
+    """Traefik has options of TLS for hosts alone; those of a route without one are all platforms'."""
+    tls = traffic.get("tls")
+    if tls is None or traffic["provider"] != "traefik":
+        return
+    hostless = next((index for index, route in enumerate(traffic["routes"]) if not route.get("host")), None)
+    for name, usual in (("minimum", "TLSv1.2"), ("http2", True)):
+        if hostless is not None and tls[name] != usual:
+            findings.problem(
+                f"{_PATH}.tls.{name}",
+                f"Traefik takes it by the host of a route, and {_PATH}.routes[{hostless}] has none",
+                found=str(tls[name]).lower() if name == "http2" else tls[name],
+                wanted="a host for each route",
+                remedy="Name the hosts; or leave it out, and write tls.options.default into Traefik's own configuration.",
+            )
 
 
 def tls_secrets(traffic: t.Mapping[str, t.Any] | None) -> set[str]:

@@ -11,7 +11,7 @@ from .findings import Findings
 from .reader import Reader
 from .schema import PROXY_GROUP, option
 from .suggest import closest
-from .tls import complete_listening
+from .tls import check_by_host, complete_listening
 
 _PATH = "slipway_traffic"
 
@@ -53,6 +53,7 @@ def complete_traffic(
             f"{_PATH}.routes", "missing, and several services have traffic", remedy=f"Write routes: {example}."
         )
     _check_routes(traffic.setdefault("routes", []), services, findings)
+    check_by_host(traffic, findings)
     for name in receiving:
         if traffic["routes"] and name not in [route.get("service") for route in traffic["routes"]]:
             findings.warnings.append(f"slipway_services.{name}: it has traffic, but no route of {_PATH} reaches it.")

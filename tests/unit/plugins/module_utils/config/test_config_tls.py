@@ -76,5 +76,18 @@ def test_more_balancers_than_certificates_a_week_are_told(balancers, more, warne
     assert len([one for one in found if "of 6 balancers gets a certificate of its own" in one]) == warned
 
 
+@pytest.mark.parametrize(("more", "name"), [({"minimum": "TLSv1.3"}, "minimum"), ({"http2": False}, "http2")])
+def test_what_traefik_takes_by_host_is_refused_for_a_route_without_one_before_anything_is_touched(more, name):
+    tls = {"certificates": [PAIR], **more}
+    given = {"traffic__tls": tls, "traffic__listen": None, "secrets__SHOP_CHAIN": "one"}
+    (problem,) = problems(site(traffic__provider="traefik", **given))
+    assert f"slipway_traffic.tls.{name}: " in problem and "routes[0] has none" in problem
+    assert problems(site(**given)) == []
+    routes = [{"path": "/", "service": "backend", "host": "shop.example.com"}]
+    assert not [
+        one for one in problems(site(traffic__provider="traefik", traffic__routes=routes, **given)) if name in one
+    ]
+
+
 def test_several_addresses_become_one_text():
     assert config(site(traffic__bind="10.0.0.1, 2001:DB8::0:1"))["traffic"]["bind"] == "10.0.0.1,2001:db8::1"
