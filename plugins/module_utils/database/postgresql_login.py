@@ -166,7 +166,7 @@ def driver() -> t.Any:
 def _without_ssl() -> t.Iterator[None]:
     """The driver imports C(ssl) if it can, for locks that OpenSSL has wanted before 1.1, and that takes longer than all else in it
     (psycopg2, C(psycopgmodule.c), C(libcrypto_threads_init): without it libpq sees to them itself)."""
-    if "ssl" in sys.modules:
+    if "ssl" in sys.modules or "psycopg2" in sys.modules:
         yield
         return
     sys.modules["ssl"] = t.cast(t.Any, None)  # which is one that cannot be imported (Python Reference, 5.3.1)

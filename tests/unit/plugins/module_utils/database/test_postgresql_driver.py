@@ -9,7 +9,10 @@ import ssl
 import sys
 
 import pytest
-from ansible_collections.slipway.deploy.plugins.module_utils.database.postgresql_login import driver
+from ansible_collections.slipway.deploy.plugins.module_utils.database.postgresql_login import (
+    _without_ssl,
+    driver,
+)
 
 DRIVER = """
 try:
@@ -42,3 +45,11 @@ def test_it_comes_without_the_ssl_of_python_unless_somebody_has_that_already(fak
         fake.delitem(sys.modules, "ssl")
     assert driver().found is before
     assert (sys.modules.get("ssl") is ssl) is before
+
+
+def test_once_it_is_there_nobody_elses_ssl_is_hidden(fake):
+    """Another thread may import it at any time."""
+    fake.delitem(sys.modules, "ssl")
+    driver()
+    with _without_ssl():
+        assert sys.modules.get("ssl", ssl) is ssl
