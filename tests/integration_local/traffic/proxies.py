@@ -122,16 +122,18 @@ class Proxy(abc.ABC):
         """Two that it can listen on."""
         return free_port(), free_port()
 
-    def listens_at(self, bind: str) -> None:  # noqa: B027  # most listen where a release says
-        """Before the first release, where a proxy must be told by its own configuration."""
+    def by_hand(self, *, bind: str = "", acme: int = 0) -> bool:
+        """Write into its own configuration what must be there before the first release; whether there is any such thing.
+
+        :param bind: where a platform is to listen.
+        :param acme: the port to which what an ACME server asks is to go.
+        """
+        return False
 
     def spoil(self) -> str:
         """Write what it cannot read into a file of its own; the cause by which a change is refused then."""
         self.main.write_text(self.main.read_text() + "nonsense;")
         return "config_invalid"
-
-    def leads_acme_to(self, _port: int) -> None:  # noqa: B027  # most have the port only with the first release
-        """Before that, where a proxy has port 80 by its own configuration."""
 
     def another_port(self) -> int:
         """One more on which a platform may listen."""

@@ -65,10 +65,16 @@ class RealTraefik(Proxy):
         self._line = line
         self.main.write_text(TRAEFIK_YML.format(dir=self.dir, throttle=line, at=self.at, **ports))
 
-    def listens_at(self, bind: str) -> None:
-        self.at = "" if bind == "::" else bind
-        self.by_throttle(self._line)
-        self.restart()
+    def by_hand(self, *, bind: str = "", acme: int = 0) -> bool:
+        """As the page of this provider says."""
+        if bind:
+            self.at = "" if bind == "::" else bind
+            self.by_throttle(self._line)
+            self.restart()
+        if acme:
+            (self.dir / "slipway.d" / "acme.yml").write_text(ACME_YML.format(port=acme))
+            until(lambda: get(self.other, "/.well-known/acme-challenge/x")[0] == 502, "Traefik to take the route")
+        return True
 
     def settings(self) -> dict[str, t.Any]:
         return {
@@ -92,11 +98,6 @@ class RealTraefik(Proxy):
         """Of a directory with such a file it takes nothing."""
         (self.dir / "slipway.d" / "by-hand.yml").write_text("http: [")
         return "reload_failed"
-
-    def leads_acme_to(self, port: int) -> None:
-        """As the page of this provider says."""
-        (self.dir / "slipway.d" / "acme.yml").write_text(ACME_YML.format(port=port))
-        until(lambda: get(self.other, "/.well-known/acme-challenge/x")[0] == 502, "Traefik to take the route")
 
     def ports(self) -> tuple[int, int]:
         """Those that its own configuration has."""

@@ -59,7 +59,7 @@ def test_each_host_gets_its_certificate(shop: Shop) -> None:
 
 
 def test_ipv6_and_ipv4_on_one_port(shop: Shop) -> None:
-    shop.proxy.listens_at("::")
+    shop.proxy.by_hand(bind="::")
     shop.proxy.switch(shop.params(bind="::"))
     assert https(shop.port, shop.client, address="::1").body == https(shop.port, shop.client).body == "blue"
     shop.proxy.stop()
