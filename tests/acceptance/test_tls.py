@@ -68,17 +68,26 @@ def test_a_release_and_new_certificates_lose_no_request(
 
 @pytest.mark.sample(6, among="journeys")
 @pytest.mark.parametrize(
-    ("provider", "proxies"), [("haproxy", ["lb1"]), ("haproxy", ["lb1", "lb2"]), ("caddy", ["lb1", "lb2"])]
+    ("provider", "proxies", "first"),
+    [
+        ("haproxy", ["lb1"], 1),
+        ("haproxy", ["lb1", "lb2"], 2),
+        ("haproxy", ["lb2", "lb1"], 1),
+        ("caddy", ["lb1", "lb2"], 2),
+    ],
 )
 def test_a_certificate_comes_by_acme_before_the_first_release_and_is_renewed_after_it(
-    make_fleet: MakeFleet, tmp_path: Path, provider: str, proxies: list[str]
+    make_fleet: MakeFleet, tmp_path: Path, provider: str, proxies: list[str], first: int
 ) -> None:
     """provision gets it through port 80 itself, the timer's unit later behind the balancer; Pebble is the ACME server.
 
-    Of several balancers it asks the last one, whichever wants a certificate.
+    Of several balancers it asks the last one that is there at first, whichever wants a certificate; so one that comes later
+    wants to be heard by one that has its own already.
+
+    :param first: how many balancers are there when it is first provisioned.
     """
     fleet = make_fleet(proxies=proxies, variables={"slipway_traffic": {"provider": provider, "routes": ROUTES}})
-    server = Pebble(tmp_path, 80, fleet.lab.address(proxies[-1]), fleet.lab.network.gateway)
+    server = Pebble(tmp_path, 80, fleet.lab.address(proxies[first - 1]), fleet.lab.network.gateway)
     try:
         acme = {"hosts": [HOST], "directory": server.directory}
         fleet.write_variables(slipway_traffic={"provider": provider, "routes": ROUTES, "tls": {"acme": acme}})
@@ -89,8 +98,10 @@ def test_a_certificate_comes_by_acme_before_the_first_release_and_is_renewed_aft
         }
         for proxy in proxies:
             fleet.lab.exec(proxy, ["tee", trusted], stdin=server.root.read_text())
-        fleet.write_inventory(variables=certbot)
-        check.succeeded(fleet.play("provision.yml", "--limit", "slipway_proxy"))
+        for count in sorted({first, len(proxies)}):
+            fleet.proxies = proxies[:count]
+            fleet.write_inventory(variables=certbot)
+            check.succeeded(fleet.play("provision.yml", "--limit", "slipway_proxy"))
         check.succeeded(fleet.deploy("1.0.0"))
         for proxy in proxies:
             first, before = own(fleet, proxy), worker(fleet, proxy, provider)

@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import http.client
 import http.server
-import importlib.machinery
-import importlib.util
+import socket
 import threading
 import typing as t
 from pathlib import Path
 
 import pytest
+from ansible_collections.slipway.deploy.tests.unit.roles.programs import program
 
-FILE = Path(__file__).resolve().parents[3] / "roles" / "vm_provision" / "files" / "slipway-acme-relay"
-LOADER = importlib.machinery.SourceFileLoader("slipway_acme_relay", str(FILE))
-SPEC = importlib.util.spec_from_loader("slipway_acme_relay", LOADER)
-assert SPEC is not None
-RELAY: t.Any = importlib.util.module_from_spec(SPEC)
-LOADER.exec_module(RELAY)
+RELAY: t.Any = program("slipway-acme-relay")
 
 PATH = "/.well-known/acme-challenge/a-Token_1"
 
@@ -89,3 +84,15 @@ def test_a_port_that_somebody_has_is_left_to_them_and_systemd_is_told(
     monkeypatch.setattr(RELAY, "ready", lambda: told.append(None))
     RELAY.main(f"127.0.0.1:{relay.server_address[1]}", str(tmp_path), "1")
     assert len(told) == 1 and "whoever listens there" in capsys.readouterr().err
+
+
+def test_one_in_the_place_of_a_proxy_leaves_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has started it may have been killed, and a proxy could not have the port then."""
+    with socket.socket() as free:
+        free.bind(("", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setattr(RELAY, "STAY", 0.01)
+    RELAY.main(f":{port}", str(tmp_path), "1")
+    with socket.socket() as proxy:
+        proxy.bind(("127.0.0.1", port))
+        assert proxy.getsockname()[1] == port

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import typing as t
 from pathlib import Path
@@ -14,13 +12,9 @@ from pathlib import Path
 import pytest
 from ansible_collections.slipway.deploy.plugins.module_utils.state.machine import Machine, ReleaseToken
 from ansible_collections.slipway.deploy.plugins.module_utils.system import System
+from ansible_collections.slipway.deploy.tests.unit.roles.programs import program
 
-FILE = Path(__file__).resolve().parents[3] / "roles" / "vm_provision" / "files" / "slipway-idle"
-LOADER = importlib.machinery.SourceFileLoader("slipway_idle", str(FILE))
-SPEC = importlib.util.spec_from_loader("slipway_idle", LOADER)
-assert SPEC is not None
-IDLE: t.Any = importlib.util.module_from_spec(SPEC)
-LOADER.exec_module(IDLE)
+IDLE: t.Any = program("slipway-idle")
 
 RELEASE = ReleaseToken("1.1.0-x", 1, {"host": "controller", "pid": 1})
 
