@@ -17,6 +17,7 @@ import shutil
 import typing as t
 
 from ..errors import SlipwayError
+from ..lifeline import with_us
 from ..system import Completed, System
 from .pgbackrest_info import LABEL, MISSING, READY, Stanza, is_segment, stanza_of, verdict_of
 from .pipeline import Program, flow
@@ -257,5 +258,5 @@ def as_owner(ends_by: str) -> tuple[str, ...]:
 
     :param ends_by: the signal that it gets then, such as C(TERM).
     """
-    ends = ("env", "--chdir=/", "setpriv", "--pdeathsig", ends_by)  # the owner may not read where this process is
-    return (*ends, f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups") if os.geteuid() == 0 else ends
+    user = (f"--reuid={OWNER}", f"--regid={OWNER}", "--init-groups") if os.geteuid() == 0 else ()
+    return ("env", "--chdir=/", *with_us(ends_by, *user))  # the owner may not read where this process is

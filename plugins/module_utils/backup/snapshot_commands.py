@@ -19,6 +19,7 @@ import tempfile
 import typing as t
 
 from ..errors import SlipwayError
+from ..lifeline import with_us
 from ..system import System
 
 PREFIX = "slipway-"
@@ -192,7 +193,7 @@ class Storage:
             )
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
-                ["setpriv", "--pdeathsig", "TERM", program, *argv[1:]],
+                [*with_us("TERM"), program, *argv[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,

@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import typing as t
 
+from ..lifeline import with_us
 from ..system import System
 from .pipeline import Program, not_started
 
@@ -159,7 +160,7 @@ class Host(Tools):
     ) -> Program:
         if not shares:
             return Program(tuple(argv), env or {})
-        return _other(("setpriv", "--pdeathsig", "TERM"), argv, env or {})
+        return _other(with_us("TERM"), argv, env or {})
 
     def room(self, directory: str, owner: str) -> str:
         if os.geteuid() == 0:
@@ -171,13 +172,13 @@ class Host(Tools):
         self, argv: t.Sequence[str], env: t.Mapping[str, str], *, owner: str, ends: str, rooms: t.Sequence[str]
     ) -> Program:
         user = (f"--reuid={owner}", f"--regid={owner}", "--init-groups") if os.geteuid() == 0 else ()
-        return _other((*cut_off(), "setpriv", "--pdeathsig", ends, *user), argv, env)
+        return _other((*cut_off(), *with_us(ends, *user)), argv, env)
 
     def reaches(self) -> str:
         return "" if cut_off() else OPEN
 
 
-def _other(starter: tuple[str, ...], argv: t.Sequence[str], env: t.Mapping[str, str]) -> Program:
+def _other(starter: t.Sequence[str], argv: t.Sequence[str], env: t.Mapping[str, str]) -> Program:
     """A program that another one starts, which names itself where that one is missing."""
     if shutil.which(argv[0]) is None:
         raise not_started(argv[0], FileNotFoundError())

@@ -10,6 +10,7 @@ import os
 import typing as t
 
 from ..errors import SlipwayError
+from ..lifeline import with_us
 from ..system import System, file_error
 from .owners import become
 from .report import Report
@@ -26,8 +27,24 @@ def bounded(argv: t.Sequence[str], seconds: float) -> list[str]:
     """A command that ends after so many seconds, or when its caller is killed, with all that it has started: the next
     run must not find somebody at work in the same directory.
     """
-    end = ["timeout", f"--kill-after={KILL_AFTER:g}", f"{seconds:g}"]
-    return ["setpriv", "--pdeathsig", "TERM", *end, *argv]
+    return [*with_us("TERM", script=_GROUP), "timeout", f"--kill-after={KILL_AFTER:g}", f"{seconds:g}", *argv]
+
+
+# timeout(1) makes a group of processes, and passes the signal on to it; in an instant after its fork it does not, and ends alone
+# (GNU coreutils 9.1, C(cleanup) with no C(monitored_pid) yet). So all of the group get it, and what is left then is killed.
+_GROUP = f"""
+trap 'ended=yes; kill -s TERM $!; kill -s TERM -- -$!' TERM
+exec 3>&2 2>/dev/null
+[ -z "$ended" ] || exit 143
+"$@" 2>&3 3>&- &
+wait $!
+status=$?
+if [ "$ended" ]; then
+  wait $!
+  kill -s 0 -- -$! && sleep {KILL_AFTER:g} && kill -s KILL -- -$!
+fi
+exit $status
+"""
 
 
 class Builder(t.NamedTuple):

@@ -10,6 +10,7 @@ import typing as t
 
 from ..database.copied import Copy
 from ..errors import SlipwayError
+from ..lifeline import with_us
 from ..migration import factory
 from ..migration.address import Address
 from ..migration.child import Ended, Here, Place, Start, missing
@@ -44,7 +45,7 @@ class Confined(Here):
         self, argv: t.Sequence[str], directory: str, env: t.Mapping[str, str], mine: t.Sequence[str]
     ) -> t.Iterator[Start]:
         # It ends with this process, which it would not notice otherwise.
-        words = ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net={self._namespace}", "--", *argv]
+        words = [*with_us("KILL"), "nsenter", f"--net={self._namespace}", "--", *argv]
         self._program = argv[0]
         with super().entered(words, directory, env, mine) as start:
             yield start

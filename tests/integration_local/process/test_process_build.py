@@ -137,9 +137,26 @@ Builder(System(), "", sys.argv[1], "/", Report(System(), ())).run([Step("x", ["s
 """
 
 
-def test_a_step_ends_with_whoever_was_killed_so_that_the_next_run_is_alone(tmp_path: pathlib.Path) -> None:
-    log = tmp_path / "log"
-    running = subprocess.Popen([sys.executable, "-c", LOOP, str(tmp_path)])
+# timeout(1), which in the instant after its fork ends by the signal that it gets then, and does not pass it on.
+ALONE = """#!/usr/bin/env python3
+import os, subprocess, sys
+os.setpgid(0, 0)
+sys.exit(subprocess.run(sys.argv[3:]).returncode)
+"""
+
+
+@pytest.mark.parametrize("instant", ["any", "after the fork of timeout(1)"])
+def test_a_step_ends_with_whoever_was_killed_so_that_the_next_run_is_alone(
+    tmp_path: pathlib.Path, instant: str
+) -> None:
+    (work := tmp_path / "work").mkdir()
+    (programs := tmp_path / "programs").mkdir()
+    if instant != "any":
+        (programs / "timeout").write_text(ALONE)
+        (programs / "timeout").chmod(0o755)
+    log = work / "log"
+    path = f"{programs}:{os.environ['PATH']}"
+    running = subprocess.Popen([sys.executable, "-c", LOOP, str(work)], env={**os.environ, "PATH": path})
     wait_for(lambda: log.exists() and running.poll() is None)
     running.kill()
     running.wait()
@@ -149,7 +166,7 @@ def test_a_step_ends_with_whoever_was_killed_so_that_the_next_run_is_alone(tmp_p
         at_work = []
         for number in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                if os.readlink(f"/proc/{number}/cwd") == str(tmp_path):
+                if os.readlink(f"/proc/{number}/cwd") == str(work):
                     at_work.append(number)
         return at_work
 

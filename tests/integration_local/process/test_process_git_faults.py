@@ -114,7 +114,7 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_stage_may_t
 
 def test_a_machine_without_git_says_so_and_blames_no_version(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     (work.tmp / "bin").mkdir()
-    for name in ("timeout", "env", "setpriv"):
+    for name in ("timeout", "env", "setpriv", "sh"):
         (work.tmp / "bin" / name).symlink_to(f"/usr/bin/{name}")
     source = work.source(branch="main")
     monkeypatch.setenv("PATH", f"{work.tmp}/bin")
