@@ -138,7 +138,10 @@ def test_the_copy_runs_no_subscription(lab: Lab, target: Target) -> None:
         "ALTER SUBSCRIPTION sub ENABLE",
     )
     try:
-        while lab.ask("postgres", "SELECT active FROM pg_replication_slots WHERE slot_name = 'for_sold'") != [(True,)]:
+        # Before it streams, the server has said all that it says of the slot.
+        while lab.ask("postgres", "SELECT state FROM pg_stat_replication WHERE application_name = 'sub'") != [
+            ("streaming",)
+        ]:
             pass
         log = lab.directory / "log" / "server"
         begun = log.stat().st_size
