@@ -47,8 +47,7 @@ def use_memory(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if sampling.FILES == "some":  # their time is not what a run takes long for
-        sampling.leave_files(config, items, "local", 60)
+    sampling.leave_files(config, items, "local", 70)
     sampling.leave_a_sample(config, items)
 
 
