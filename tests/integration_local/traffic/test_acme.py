@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -87,6 +88,47 @@ class Certbot:
         finally:
             self._script.write_text(text)
             self._script.chmod(0o755)
+
+
+# Says whether it is the only one, and stays until it is told to end.
+ALONE = """#!/bin/sh
+mkdir {here}/alone || echo "not alone" >> {here}/said
+read -r _ < {here}/end
+rmdir {here}/alone
+echo ended >> {here}/said
+"""
+
+
+def test_two_platforms_of_one_balancer_ask_one_after_the_other(tmp_path: pathlib.Path) -> None:
+    """Certbot would refuse the second one, which would be tried again half a day later."""
+    script = tmp_path / "script"
+    script.write_text(ALONE.format(here=tmp_path))
+    script.chmod(0o755)
+    os.mkfifo(tmp_path / "end")
+    (said := tmp_path / "said").touch()
+    unit = rendered(
+        "slipway-acme.service.j2",
+        slipway_platform="shop",
+        slipway_environment="production",
+        vm_provision_acme_script=str(script),
+        vm_provision_acme_environment={},
+    )
+    (start,) = re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)
+    words = start.replace("/run/lock/slipway-acme", str(tmp_path / "lock")).split()
+    one = subprocess.Popen(words)
+    until((tmp_path / "alone").exists, "the first one")
+    other = subprocess.Popen(words)
+    locks = pathlib.Path("/proc/locks")
+    until(lambda: said.read_text() or f" {other.pid} " in locks.read_text(), "the second one")
+    try:
+        assert said.read_text() == ""
+        for process in (one, other):
+            (tmp_path / "end").write_text("\n")
+            assert process.wait() == 0
+    finally:
+        one.kill()
+        other.kill()
+    assert said.read_text() == "ended\nended\n"
 
 
 def test_a_certificate_comes_is_served_and_is_renewed_under_load(
