@@ -13,9 +13,24 @@ import pytest
 
 from tests.lab import Lab
 
-from .process_site import MANAGERS, Site, make_machine
+from .process_site import MACHINE, MANAGERS, Site, make_machine
 
 NUMBERS = itertools.count(1)
+# What the platforms of tests have on the machine. Left there it would be started with every reboot, and some of it again and again.
+CLEAR = """
+systemctl stop --no-block 'slipway-*'
+systemctl kill --signal=KILL 'slipway-*'
+if ls /etc/systemd/system/slipway-*; then
+  rm -rf /etc/systemd/system/slipway-* /etc/systemd/system/*.wants/slipway-*
+  systemctl daemon-reload
+  systemctl reset-failed 'slipway-*'
+fi
+if ls /etc/supervisor/conf.d/slipway-*; then
+  rm -f /etc/supervisor/conf.d/slipway-*
+  supervisorctl update
+fi
+rm -rf /srv/slipway /srv/sources /var/lib/slipway /var/log/slipway
+"""
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +39,14 @@ def lab() -> t.Iterator[Lab]:
     with Lab(name) as made:
         make_machine(made)
         yield made
+
+
+@pytest.fixture(autouse=True)
+def cleared(request: pytest.FixtureRequest) -> t.Iterator[None]:
+    """Nothing of a test is on the machine when the next one begins."""
+    yield
+    if "lab" in request.fixturenames:
+        request.getfixturevalue("lab").exec(MACHINE, ["sh", "-c", CLEAR], check=False)
 
 
 @pytest.fixture
