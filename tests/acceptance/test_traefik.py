@@ -19,13 +19,15 @@ from . import check
 from .conftest import MakeFleet
 from .machines import shell
 from .settings import RATE
-from .test_tls import HOST, TLS, secrets
+from .test_tls import HOST, TLS, comes_and_is_renewed, secrets
 from .test_traffic import CUSTOMERS, ROUTES, Record, nothing_lost
 
 BALANCERS = ("lb1", "lb2")
 SETTINGS = """\
 global: {checkNewVersion: false, sendAnonymousUsage: false}
 entryPoints:
+  standard: {address: ":80"}
+  standardsecure: {address: ":443"}
   web: {address: ":8080"}
   plain: {address: ":8081"}
   websecure: {address: ":8443"}
@@ -41,6 +43,13 @@ http:
   routers:
     slipway-api: {entryPoints: [slipway], rule: "PathPrefix(`/api`)", service: api@internal}
 """
+ACME = """\
+http:
+  routers:
+    slipway-acme: {entryPoints: [standard], rule: "PathPrefix(`/.well-known/acme-challenge/`)", priority: 200000, service: slipway-acme}
+  services:
+    slipway-acme: {loadBalancer: {servers: [{url: "http://127.0.0.1:8402"}]}}
+"""
 UNIT = """\
 [Service]
 ExecStart=/usr/local/bin/traefik --configFile=/etc/traefik/traefik.yml
@@ -52,6 +61,7 @@ WantedBy=multi-user.target
 FILES = {
     "/etc/traefik/traefik.yml": SETTINGS,
     "/etc/traefik/slipway.d/api.yml": API,
+    "/etc/traefik/slipway.d/acme.yml": ACME,
     "/etc/systemd/system/traefik.service": UNIT,
 }
 
@@ -114,3 +124,8 @@ if TRAEFIK:
             result = load.stop()
         check.all_on(fleet, "1.1.0")
         nothing_lost(result, record_property)
+
+    def test_traefik_gets_a_certificate_by_acme_before_the_first_release_and_a_new_one_after_it(
+        installed: None, make_fleet: MakeFleet, tmp_path: t.Any
+    ) -> None:
+        comes_and_is_renewed(make_fleet, tmp_path, "traefik", BALANCERS, 2)
