@@ -18,13 +18,16 @@ from . import check
 from .arena import Arena, Table, next_run
 from .fleet import Fleet
 from .interruption import (
+    STATE,
     Customers,
     CutRun,
     Point,
     at_work,
     await_record,
+    await_waiting,
     course,
     cut,
+    file_locked,
     live_side,
     ports,
     ports_refused,
@@ -204,6 +207,31 @@ def test_killed_between_the_first_balancer_and_the_second(
         arena.ends_on(fleet, wanted)
         assert course(run.output) == "forward"
         table.add(f"{second.__name__}, then {variant}", run, wanted, customers.all_served())
+
+
+# --- between what the next run reads and its lock
+
+
+def test_a_release_that_ends_before_the_next_run_has_the_lock_leaves_none_behind(arena: Arena, table: Table) -> None:
+    """It has read that one machine is to settle; but what the killed run had left there has done so meanwhile."""
+    fleet = arena.case()
+    version = ("-e", f"slipway_version={arena.after}")
+    with Customers(fleet) as customers:
+        first_run = CutRun(fleet, Point("settle", "inside", "kill", "app2"), *version)
+        assert first_run.stopped(), first_run.ended().output
+        since = len(fleet.journal("app2"))
+        with file_locked(fleet.lab, "app2", f"{STATE}/machine.lock"):
+            first_run.go_on()
+            await_waiting(fleet.lab, "app2", f"{STATE}/machine.lock")
+            first_run.kill()
+            next_one = CutRun(fleet, Point("lock", "inside", "stop", "app2"), *version)
+            assert next_one.stopped(), next_one.ended().output
+        await_record(fleet.lab, "app2", "end", "settle", since)
+        next_one.go_on()
+        run = next_one.ended()
+        check.succeeded(run)
+        arena.ends_on(fleet, arena.after)
+        table.add("settle ends by itself before the lock", run, arena.after, customers.all_served())
 
 
 # --- more than once, and what has changed meanwhile
