@@ -121,7 +121,10 @@ def remove(fleet: Fleet, *args: str, **env: str) -> Run:
 
 def traces(fleet: Fleet, platform: str) -> dict[str, list[str]]:
     """What is left of a platform, by machine."""
-    return {machine: machines.shell(fleet.lab, machine, _TRACES, platform).splitlines() for machine in fleet.machines}
+    return {
+        machine: sorted(machines.shell(fleet.lab, machine, _TRACES, platform).splitlines())
+        for machine in fleet.machines
+    }
 
 
 def test_what_two_machines_have_forgotten_is_rebuilt_out_of_the_third(make_fleet: MakeFleet, kind: type[Fleet]) -> None:
