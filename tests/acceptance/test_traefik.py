@@ -46,7 +46,8 @@ http:
 ACME = """\
 http:
   routers:
-    slipway-acme: {entryPoints: [standard], rule: "PathPrefix(`/.well-known/acme-challenge/`)", priority: 200000, service: slipway-acme}
+    slipway-acme:
+      {entryPoints: [standard], rule: "PathPrefix(`/.well-known/acme-challenge/`)", priority: 200000, service: slipway-acme}
   services:
     slipway-acme: {loadBalancer: {servers: [{url: "http://127.0.0.1:8402"}]}}
 """
@@ -77,10 +78,14 @@ if TRAEFIK:
             )
             for path, text in FILES.items():
                 lab.exec(machine, ["tee", path], stdin=text)
-            shell(lab, machine, "systemctl daemon-reload; systemctl restart traefik")
+            # Another test may have left its own balancer at the same ports.
+            shell(
+                lab, machine, "systemctl stop nginx caddy haproxy; systemctl daemon-reload; systemctl restart traefik"
+            )
         yield
         for machine in BALANCERS:
             shell(lab, machine, f"systemctl stop traefik; rm -rf /etc/traefik /usr/local/bin/traefik {' '.join(FILES)}")
+            shell(lab, machine, "systemctl start haproxy")
 
     def test_traefik_loses_no_request_by_a_release_and_its_rollback(
         installed: None, make_fleet: MakeFleet, record_property: Record
